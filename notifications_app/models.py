@@ -91,6 +91,9 @@ class Channel(models.Model):
         related_name="heartbeats",
         help_text="Kind heartbeat: whose runs it follows; empty: Tempo itself.",
     )
+    follows_backups = models.BooleanField(
+        default=False, help_text="Kind heartbeat: it follows the backups of this Tempo."
+    )
     flavour = models.CharField(max_length=12, choices=Flavour, default=Flavour.HEALTHCHECKS)
     every_s = models.PositiveIntegerField(
         default=60,

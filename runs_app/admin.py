@@ -45,7 +45,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="run", ordering="id")
     def number(self, run: Run) -> str:
-        return f"#{run.pk}"
+        return run.label
 
     @admin.display(description="of")
     def subject(self, run: Run) -> str:

@@ -141,7 +141,18 @@ class RunOutputConsumer(AsyncWebsocketConsumer):
 
 
 class EventsConsumer(AsyncWebsocketConsumer):
+    """Sends each fact about a run, and first `missed` if one went out in the last `?age=` ms: since the page was asked
+    for, in which it could not listen.
+    """
+
     groups = [live.EVENTS]
+
+    async def connect(self) -> None:
+        await self.accept()
+        query = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
+        with contextlib.suppress(ValueError, OverflowError):
+            if live.was_told_within(int(query.get("age", ["0"])[0]) / 1000):
+                await self.send(text_data=json.dumps({"t": "missed"}))
 
     async def fact(self, event: dict[str, Any]) -> None:
         limits: KeyLimits | None = self.scope["caller"].limits

@@ -17,7 +17,6 @@ BACKUP_WORK = {
     "verify": "verifies a backup",
     "restore": "unpacks a backup that takes the place of the data",
 }
-LATE_MS = 5000  # a later start is a fact worth telling
 LONG_S = 1.0  # from here on runs are found by their duration
 
 
@@ -63,6 +62,9 @@ class RunQuerySet(models.QuerySet["Run"]):
         return movable.update(status=target, **fields) > 0
 
 
+OWN_WORDS = {Kind.BUILD: "build", Kind.INSTALL: "installation", Kind.BACKUP: "backup"}
+
+
 class Run(models.Model):
     """The row is the intent, the run's folder is the fact; `reconcile` brings the row in line with the folder."""
 
@@ -70,6 +72,11 @@ class Run(models.Model):
         max_length=8,
         choices=Kind,
         default=Kind.SCRIPT,
+    )
+    own_number = models.PositiveIntegerField(
+        null=True,
+        editable=False,
+        help_text="Counts the builds, and so on; a script's run has its id.",
     )
     # db_index=False: every index is a page more in every commit of every run; Meta has those that a query needs.
     script = models.ForeignKey(
@@ -119,7 +126,7 @@ class Run(models.Model):
     due_at = models.DateTimeField(null=True)
     late_ms = models.PositiveBigIntegerField(null=True)
     missed_count = models.PositiveIntegerField(
-        default=0, help_text="Due moments this row stands for beside its own."
+        default=0, help_text="Due starts this row stands for beside its own."
     )
     missed_since = models.DateTimeField(null=True)
     params = models.JSONField(default=dict)
@@ -128,7 +135,7 @@ class Run(models.Model):
     )
     not_before = models.DateTimeField(null=True, help_text="A retry waits until then.")
     overran = models.BooleanField(
-        default=False, help_text="It took longer than to its schedule's next moment."
+        default=False, help_text="It took longer than to its schedule's next start."
     )
     parent = models.ForeignKey(
         "self",
@@ -262,7 +269,18 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Run #{self.pk}"
+        return self.in_words.capitalize()
+
+    @property
+    def label(self) -> str:
+        """The number by which people know it: `#5`; of a program of Tempo's own `build 5`."""
+        if self.own_number is None:
+            return f"#{self.pk}"
+        return f"{OWN_WORDS[Kind(self.kind)]} {self.own_number}"
+
+    @property
+    def in_words(self) -> str:
+        return f"run #{self.pk}" if self.own_number is None else self.label
 
     @property
     def is_final(self) -> bool:
@@ -316,22 +334,20 @@ class Run(models.Model):
 
     @property
     def is_late(self) -> bool:
-        return self.late_ms is not None and self.late_ms > LATE_MS
+        return states.is_late(self)
 
     @property
     def late_words(self) -> str:
         return humanize.span((self.late_ms or 0) / 1000)
 
     @property
+    def is_isolation_weak(self) -> bool:
+        """Whether so little kept it apart from other scripts that its page says so at once."""
+        return self.isolation == Isolation.BASIC
+
+    @property
     def flags(self) -> list[str]:
-        notes = {
-            "output_truncated": self.output_dropped,
-            "leftovers_killed": self.leftovers_killed,
-            "isolation_degraded": self.isolation_degraded,
-            "late": self.is_late,
-            "overran": self.overran,
-        }
-        return [name for name, is_true in notes.items() if is_true]
+        return states.flags(self)
 
     @property
     def why(self) -> str:
@@ -341,40 +357,7 @@ class Run(models.Model):
         return self.explain()
 
     def explain(self) -> str:
-        if self.message:
-            return self.message
-        match self.reason:
-            case Reason.EXIT_CODE:
-                return f"Exit code {self.exit_code}."
-            case Reason.SIGNAL:
-                return f"Ended by signal {self.signal}."
-            case Reason.USER:
-                if self.cancelled_by:
-                    return f"Cancelled by {self.cancelled_by}."
-                return "Cancelled."
-            case Reason.SHUTDOWN:
-                return "Cancelled: Tempo was shut down."
-            case Reason.OVERLAP:
-                return "The run before it was still going."
-        return self._explain_limit()
-
-    def _explain_limit(self) -> str:
-        match self.reason:
-            case Reason.TIME:
-                return f"Stopped after {humanize.span(self.timeout_s)}: its time limit."
-            case Reason.MEMORY:
-                return f"Stopped: it used more memory than its limit, {self.memory_mb} MB."
-            case Reason.MEMORY_SYSTEM:
-                return "Killed by the system, which had no memory left for it."
-            case Reason.CPU:
-                return "Stopped: it used more CPU time than its limit."
-            case Reason.OUTPUT:
-                return "Stopped: it wrote more output than any run may."
-            case Reason.PROCESSES:
-                return "Stopped: it had more processes than its limit."
-            case Reason.DISK:
-                return "Stopped: the disk of the data folder was nearly full."
-        return ""
+        return states.explain(self)
 
 
 class RunPayload(models.Model):

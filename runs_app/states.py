@@ -1,6 +1,12 @@
-"""The states of a run, the sets of states and the legal moves."""
+"""The states of a run, the sets of states and the legal moves; the notes on a run, and its reason in words."""
+
+from typing import Protocol
 
 from django.db import models
+
+from tempo_site.lib import humanize
+
+LATE_MS = 5000  # a later start is a fact worth telling
 
 
 class Status(models.TextChoices):
@@ -101,3 +107,88 @@ def may_move(source: str, target: str) -> bool:
 def sources_of(target: str) -> list[str]:
     """Return the statuses from which `target` can be reached, for a conditional UPDATE to filter on."""
     return [source for source in _MOVES if may_move(source, target)]
+
+
+class Columns(Protocol):
+    """What notes and words come from: a row of the model, or the plain values of a list."""
+
+    @property
+    def message(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def exit_code(self) -> int | None: ...
+    @property
+    def signal(self) -> str: ...
+    @property
+    def cancelled_by(self) -> str: ...
+    @property
+    def timeout_s(self) -> int: ...
+    @property
+    def memory_mb(self) -> int: ...
+    @property
+    def output_dropped(self) -> int: ...
+    @property
+    def leftovers_killed(self) -> int: ...
+    @property
+    def isolation_degraded(self) -> bool: ...
+    @property
+    def late_ms(self) -> int | None: ...
+    @property
+    def overran(self) -> bool: ...
+
+
+def is_late(run: Columns) -> bool:
+    return run.late_ms is not None and run.late_ms > LATE_MS
+
+
+def flags(run: Columns) -> list[str]:
+    notes = {
+        "output_truncated": run.output_dropped,
+        "leftovers_killed": run.leftovers_killed,
+        "isolation_degraded": run.isolation_degraded,
+        "late": is_late(run),
+        "overran": run.overran,
+    }
+    return [name for name, is_true in notes.items() if is_true]
+
+
+def explain(run: Columns) -> str:
+    """Return why the run has its status, in a sentence; "" where there is nothing to say."""
+    if run.message:
+        return run.message
+    match run.reason:
+        case Reason.NONE:
+            return ""
+        case Reason.EXIT_CODE:
+            return f"Exit code {run.exit_code}."
+        case Reason.SIGNAL:
+            return f"Ended by signal {run.signal}."
+        case Reason.USER:
+            if run.cancelled_by:
+                return f"Cancelled by {run.cancelled_by}."
+            return "Cancelled."
+        case Reason.SHUTDOWN:
+            return "Cancelled: Tempo was shut down."
+        case Reason.OVERLAP:
+            return "The run before it was still going."
+    return _explain_limit(run)
+
+
+def _explain_limit(run: Columns) -> str:
+    match run.reason:
+        case Reason.TIME:
+            return f"Stopped after {humanize.span(run.timeout_s)}: its time limit."
+        case Reason.MEMORY:
+            return f"Stopped: it used more memory than its limit, {run.memory_mb} MB."
+        case Reason.MEMORY_SYSTEM:
+            return "Killed by the system, which had no memory left for it."
+        case Reason.CPU:
+            return "Stopped: it used more CPU time than its limit."
+        case Reason.OUTPUT:
+            return "Stopped: it wrote more output than any run may."
+        case Reason.PROCESSES:
+            return "Stopped: it had more processes than its limit."
+        case Reason.DISK:
+            return "Stopped: the disk of the data folder was nearly full."
+    return ""

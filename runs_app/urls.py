@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from runs_app.views import (
+    backup_uploads,
     backups,
     detail,
     failures,
@@ -21,8 +22,14 @@ urlpatterns = [
     path("runs.csv", lists.run_export, {"suffix": "csv"}, name="runs-csv"),
     path("runs.json", lists.run_export, {"suffix": "json"}, name="runs-json"),
     path("setup/<str:token>/backup/", backups.setup_backup, name="setup-backup"),
+    path(
+        "setup/<str:token>/backup/upload",
+        backup_uploads.setup_backup_upload,
+        name="setup-backup-upload",
+    ),
     path("backups/", backups.backup_list, name="backup-list"),
     path("backups/make", backups.backup_make, name="backup-make"),
+    path("backups/upload", backup_uploads.backup_upload, name="backup-upload"),
     path("backups/resume", backups.backup_resume, name="backup-resume"),
     path("backups/<str:name>/verify", backups.backup_verify, name="backup-verify"),
     path("backups/<str:name>/restore/", backups.backup_restore, name="backup-restore"),

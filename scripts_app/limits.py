@@ -1,12 +1,13 @@
 """The limits of runs: each with a description, the default for a new script, and the bound that an admin sets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from scripts_app.models import Script
 from scripts_app.validation import ScriptError
+from tempo_site.stored_settings import limits as section
 from tempo_site.stored_settings import store
 
 
@@ -24,6 +25,12 @@ class Limit:
     variable: str = ""  # of the bound, as an admin writes it
     is_optional: bool = False  # 0 = no limit
     minimum: int = 0
+    presets: Sequence[int] = ()  # values that are offered
+
+    @property
+    def offered(self) -> list[int]:
+        """Return the presets that the bound allows."""
+        return [value for value in self.presets if not self.exceeds(value)]
 
     @property
     def help(self) -> str:
@@ -89,6 +96,7 @@ LIMITS = {
             default_variable="PYSCHED_DEFAULT_SCRIPT_TIMEOUT",
             bound="MAX_TIMEOUT_S",
             variable="PYSCHED_MAX_SCRIPT_TIMEOUT",
+            presets=section.TIME_PRESETS,
             is_optional=True,
         ),
         Limit(
@@ -100,6 +108,7 @@ LIMITS = {
             default_variable="PYSCHED_DEFAULT_MEMORY_LIMIT",
             bound="MAX_MEMORY_MB",
             variable="PYSCHED_MAX_MEMORY_LIMIT",
+            presets=section.MEMORY_PRESETS,
             minimum=16,
         ),
         Limit(
@@ -111,6 +120,7 @@ LIMITS = {
             ),
             bound="MAX_CPU_S",
             variable="PYSCHED_MAX_CPU",
+            presets=section.TIME_PRESETS,
             is_optional=True,
         ),
         Limit(
@@ -124,6 +134,7 @@ LIMITS = {
             default_variable="PYSCHED_DEFAULT_PROCESSES",
             bound="MAX_PROCESSES",
             variable="PYSCHED_MAX_PROCESSES",
+            presets=section.PROCESS_PRESETS,
             minimum=1,
         ),
         Limit(
@@ -138,6 +149,7 @@ LIMITS = {
             default_variable="PYSCHED_DEFAULT_OUTPUT_LIMIT",
             bound="MAX_OUTPUT_MB",
             variable="PYSCHED_MAX_OUTPUT_LIMIT",
+            presets=section.OUTPUT_PRESETS,
             minimum=1,
         ),
         Limit(
@@ -151,6 +163,7 @@ LIMITS = {
             default_variable="PYSCHED_DEFAULT_FILE_SIZE_LIMIT",
             bound="MAX_FILE_MB",
             variable="PYSCHED_MAX_FILE_SIZE_LIMIT",
+            presets=section.FILE_PRESETS,
             is_optional=True,
         ),
         Limit(

@@ -8,6 +8,7 @@ from django.http import Http404
 
 from scripts_app.models import Environment, Folder, Schedule, Script, Version
 from scripts_app.schedules import outlook
+from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 
 # A lock with its hashes is longer than most scripts.
 LONG_TEXTS = (
@@ -33,9 +34,15 @@ def scripts(among: QuerySet[Script] | None = None) -> QuerySet[Any]:
     return related.defer(*LONG_TEXTS, *OF_TRIGGER)
 
 
+_SCRIPT = PreparedQuery(lambda: scripts().filter(slug=Given("slug")))
+
+
 def script(slug: str, among: QuerySet[Script] | None = None) -> Any:
     """Return a script, by default one that was not deleted. Raises Http404."""
-    found = scripts(among).filter(slug=slug).first()
+    if among is None:
+        found = _SCRIPT.first(slug=slug)
+    else:
+        found = scripts(among).filter(slug=slug).first()
     if found is None:
         raise no_script(slug)
     return found

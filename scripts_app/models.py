@@ -362,13 +362,13 @@ class Schedule(models.Model):
     timezone = models.CharField(max_length=64, default="UTC")
     enabled = models.BooleanField(default=True)
     start_at = models.DateTimeField(
-        null=True, blank=True, help_text="No moment before it; an interval's grid begins here."
+        null=True, blank=True, help_text="No start before it; an interval's grid begins here."
     )
-    end_at = models.DateTimeField(null=True, blank=True, help_text="No moment after it.")
+    end_at = models.DateTimeField(null=True, blank=True, help_text="No start after it.")
     jitter_s = models.PositiveIntegerField(
         default=0,
         validators=[MaxValueValidator(3600)],
-        help_text="Each moment is put off by up to so many seconds.",
+        help_text="Each start is put off by up to so many seconds.",
     )
     delay_s = models.PositiveIntegerField(
         default=0,
@@ -424,7 +424,7 @@ class Schedule(models.Model):
     )
     last_success_at = models.DateTimeField(null=True, editable=False)
     stale_since = models.DateTimeField(
-        null=True, editable=False, help_text="Three moments without a success by then."
+        null=True, editable=False, help_text="Three starts without a success by then."
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

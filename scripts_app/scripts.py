@@ -1,7 +1,7 @@
 """Scripts: created, changed, duplicated and deleted here, for every door alike."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypedDict, Unpack
@@ -17,7 +17,7 @@ from scripts_app.models import Draft, Schedule, Script, Variable, Version
 from scripts_app.packages import interpreters, requirements, resolution
 from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
-from scripts_app.versions import drafts, temporary_paths, versions, working_copy
+from scripts_app.versions import drafts, older, temporary_paths, versions, working_copy
 from tempo_site.audit import trail
 from tempo_site.lib import humanize
 
@@ -82,6 +82,7 @@ def create(
     now: datetime,
     slug: str = "",  # taken where it is free
     content: versions.Content | None = None,  # of the text, checked before a long transaction
+    history: Iterable[older.OlderVersion] = (),
     **fields: Unpack[NewScript],
 ) -> Script:
     """Create a script with its first version and request its environment. Raise ScriptError, also as StaffNeeded."""
@@ -94,6 +95,7 @@ def create(
         _require_staff(script, values, by)
         _assign(script, values)
         _insert(script, first=slug)
+        older.store(script, history)
         versions.save(script, content, author=by, now=now)
         trail.record("created", script)
     return script

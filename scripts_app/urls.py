@@ -102,6 +102,7 @@ urlpatterns = [
         files.script_file_download,
         name="script-file-download",
     ),
+    path("scripts/<slug:slug>/files/edit/", files.script_file_edit, name="script-file-edit"),
     path("scripts/<slug:slug>/files/delete/", files.script_file_delete, name="script-file-delete"),
     path("scripts/<slug:slug>/duplicate/", settings.script_duplicate, name="script-duplicate"),
     path(
@@ -130,6 +131,11 @@ urlpatterns = [
         "scripts/<slug:slug>/schedules/<int:pk>/pause/",
         pauses.schedule_pause,
         name="schedule-pause",
+    ),
+    path(
+        "scripts/<slug:slug>/schedules/<int:pk>/skip/",
+        pauses.schedule_skip,
+        name="schedule-skip",
     ),
     path(
         "scripts/<slug:slug>/schedules/<int:pk>/resume/",

@@ -60,6 +60,7 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """A model's pages. `acts` names its buttons: `run` is the method `do_run(request, row)`, asked for by POST."""
 
     acts: tuple[str, ...] = ()
+    places: tuple[tuple[str, str], ...] = ()  # words and url names of pages beside the list
     stays = ""  # a sentence: what a deletion does not take
     list_per_page = 50
     show_facets = ShowFacets.NEVER  # a count for each choice of a filter costs many queries
@@ -139,7 +140,9 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         title = capfirst(str(self.opts.verbose_name_plural))
-        extra = {"title": title, "stays": self.stays, **(extra_context or {})}
+        places = [(words, reverse(name)) for words, name in self.places]
+        own = {"title": title, "stays": self.stays, "places": places}
+        extra = {**own, **(extra_context or {})}
         response = super().changelist_view(request, extra)
         context = getattr(response, "context_data", None) or {}
         # The action that deletes asks first, on a page that takes no extra context.

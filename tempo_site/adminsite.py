@@ -77,7 +77,8 @@ def _place_of_app(app: dict[str, Any]) -> int:
 
 
 def admin_index_context(user: User, *, now: datetime) -> AdminIndexContext:
-    changes = AuditEntry.objects.filter(actor=AuditEntry.Actor.USER, name=user.get_username())
+    acts = AuditEntry.objects.filter(actor=AuditEntry.Actor.USER, name=user.get_username())
+    changes = acts.exclude(verb="logged in")
     return {
         "now": now,
         "active_runs": _with_subjects(Run.objects.active())[:MAX_ACTIVE_RUNS],

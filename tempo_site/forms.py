@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import UserCreationForm, UsernameField
+from django.contrib.auth.forms import PasswordChangeForm, UserCreationForm, UsernameField
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -14,9 +14,10 @@ from tempo_site.accounts import keys
 from tempo_site.accounts.keys import KeyRefused
 from tempo_site.audit import reading
 from tempo_site.lib import zone
+from tempo_site.lib.widgets.number_input import NumberWithPresets
 from tempo_site.models import ApiKey, AuditEntry
 from tempo_site.stored_settings import fields
-from tempo_site.stored_settings.fields import Kind, SettingRefused
+from tempo_site.stored_settings.fields import Field, Kind, SettingRefused
 from tempo_site.stored_settings.store import Current, Source
 
 KEY_SCOPES = {
@@ -24,6 +25,9 @@ KEY_SCOPES = {
     ApiKey.Scope.RUN.value: "run: read, start and cancel runs",
     ApiKey.Scope.FULL.value: "full: read, run, create, change and delete",
 }
+
+
+PASSWORD_HELP = "8 characters or more, and none that everybody uses."
 
 
 class SetupForm(UserCreationForm):  # type: ignore[type-arg]  # no generic at run time
@@ -38,7 +42,7 @@ class SetupForm(UserCreationForm):  # type: ignore[type-arg]  # no generic at ru
         super().__init__(*args, **kwargs)
         self.fields["username"].label = "Username"
         self.fields["username"].help_text = ""
-        self.fields["password1"].help_text = "8 characters or more, and none that everybody uses."
+        self.fields["password1"].help_text = PASSWORD_HELP
         self.fields["password2"].label = "Password again"
         self.fields["password2"].help_text = ""
         self._prepare_zone(self.fields["time_zone"])
@@ -58,6 +62,17 @@ class SetupForm(UserCreationForm):  # type: ignore[type-arg]  # no generic at ru
             sentence = f"There is no time zone `{name}`: use a name like `Europe/Berlin` or `UTC`."
             raise forms.ValidationError(sentence)
         return name
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """The form of one's own password, in the words of the set-up page."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.fields["new_password1"].help_text = PASSWORD_HELP
+        self.fields["new_password2"].label = "New password again"
+        self.fields["new_password2"].help_text = ""
 
 
 class SettingsForm(forms.Form):
@@ -101,7 +116,7 @@ def _forget(row: Current) -> str:
 def _form_field(row: Current) -> forms.Field:
     field = row.field
     common: dict[str, Any] = {
-        "label": f"{field.label} ({field.unit})" if field.unit else field.label,
+        "label": _label(field),
         "help_text": _help(row),
         "initial": row.value,
         "disabled": not row.is_editable,
@@ -112,7 +127,7 @@ def _form_field(row: Current) -> forms.Field:
         case Kind.NUMBER:
             bounds = {"min_value": field.minimum, "max_value": field.maximum}
             if field.presets:
-                common["widget"] = forms.NumberInput(attrs={"list": f"presets-{field.name}"})
+                common["widget"] = NumberWithPresets(presets=field.presets, unit=field.unit)
             return forms.IntegerField(**{**common, **bounds, "required": row.is_editable})
         case Kind.SWITCH:
             return forms.BooleanField(**common)
@@ -121,6 +136,12 @@ def _form_field(row: Current) -> forms.Field:
         case Kind.SECRET:
             return forms.CharField(widget=_secret_input(), **common)
     return forms.CharField(**common)
+
+
+def _label(field: Field) -> str:
+    if not field.unit or field.unit in field.label.casefold():
+        return field.label
+    return f"{field.label} ({field.unit})"
 
 
 def _secret_input() -> forms.PasswordInput:
@@ -132,7 +153,7 @@ def _help(row: Current) -> str:
     if row.source == Source.ENVIRONMENT:
         words.append(f"Set by the environment, as `{row.field.name}`.")
     elif not row.field.is_editable:
-        words.append(f"It is the variable `{row.field.name}`.")
+        words.append(f"Read when Tempo starts, from `{row.field.name}`.")
     elif row.field.is_secret and row.is_set:
         words.append("It is set and not shown. Leave this empty to keep it.")
     return " ".join(filter(None, words))

@@ -25,14 +25,14 @@ from django.views.defaults import server_error
 
 from scripts_app.mirror import mirror
 from tempo_site import api_errors
-from tempo_site.accounts import attempts, keys, rate_limits
+from tempo_site.accounts import attempts, keys, rate_limits, sessions
 from tempo_site.audit import reading, trail
 from tempo_site.auth import SignedInRequest, require_staff
 from tempo_site.bootstrap import first_start
-from tempo_site.forms import AuditFilterForm, KeyForm, SettingsForm, SetupForm
+from tempo_site.forms import AuditFilterForm, KeyForm, OwnPasswordForm, SettingsForm, SetupForm
 from tempo_site.lib import humanize, origins, storage_trouble, zone
 from tempo_site.models import ApiKey, AuditEntry
-from tempo_site.pages import guide
+from tempo_site.pages import guide, security_page
 from tempo_site.pages.dashboard import dashboard_context
 from tempo_site.pages.quick_search import palette_context
 from tempo_site.pages.system_page import system_context
@@ -74,6 +74,7 @@ _logout_page = LogoutView.as_view()
 
 class PasswordPage(PasswordChangeView):
     template_name = "password.html"
+    form_class = OwnPasswordForm
     success_url = reverse_lazy("dashboard")
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -103,6 +104,7 @@ def login(request: HttpRequest) -> HttpResponseBase:
     response = _login_page(request)
     if isinstance(request.user, User):
         attempt.succeeded(now=time.monotonic())
+        sessions.limit_log_in(request)
         attempts.remember_device(response, request.user)
         trail.record("logged in", request.user)
     else:
@@ -153,6 +155,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404(SETUP_OVER) from error
     trail.record("set up", user)
     auth.login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    sessions.limit_log_in(request)
     return redirect("dashboard")
 
 
@@ -257,6 +260,7 @@ def settings_section(request: SignedInRequest, slug: str) -> HttpResponse:
         "sections": SECTIONS.values(),
         "last_change": store.last_change(rows),
         "mirror": mirror.state() if slug == "mirror" else None,
+        "security": security_page.security_context() if slug == "security" else None,
     }
     return render(request, "settings/section.html", context)
 

@@ -4,6 +4,7 @@ import fcntl
 import gc
 import importlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from tempo_site.audit import net
 from tempo_site.lib import encryption, paths
 from tempo_site.models import ApiKey
 from tempo_site.stored_settings import store
-from tests.service import Service, prepared_data
+from tests.service import Service, migrated_data, prepared_data
 
 # It is here already, so that not every test with a secret begins a program to encrypt it.
 importlib.import_module(encryption.LIBRARY)
@@ -59,8 +60,21 @@ def pytest_collection() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
-    """The database of the tests keeps a log, as `serve` sees to it for a real one."""
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database that is up to date and empty, made once: the migrations take three seconds."""
+    return made_once(tmp_path_factory, "migrated", migrated_data)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """The database of the tests is there already."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, migrated: Path) -> None:
+    """The database of the tests begins as a copy, and keeps a log, as `serve` sees to it for a real one."""
+    shutil.copyfile(migrated / paths.DATABASE, connection.settings_dict["TEST"]["NAME"])
     options = connection.settings_dict["OPTIONS"]
     options["init_command"] = f"PRAGMA journal_mode=WAL; {options['init_command']}"
 
@@ -145,11 +159,14 @@ def program(key: str) -> Client:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with all that a script without packages needs to run, to be copied for each service."""
-    return made_once(
-        tmp_path_factory, "prepared", lambda folder: prepared_data(folder, has_environment=True)
-    )
+
+    def prepare(folder: Path) -> None:
+        shutil.copyfile(migrated / paths.DATABASE, folder / paths.DATABASE)
+        prepared_data(folder, has_environment=True)
+
+    return made_once(tmp_path_factory, "prepared", prepare)
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ class Nginx:
             locations = locations.replace("http://127.0.0.1:8000", upstream)
             written += SERVER.format(port=port, locations=locations)
             self.ports.append(port)
-        self._write_certificate()
+        write_certificate(folder)
         (folder / "nginx.conf").write_text(
             CONFIGURATION.format(folder=folder, servers=written.strip())
         )
@@ -87,24 +87,26 @@ class Nginx:
         self.process.kill()
         self.process.wait()
 
-    def _write_certificate(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        now = datetime.datetime.now(datetime.UTC)
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        pem = serialization.Encoding.PEM
-        (self.folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
-        private = serialization.PrivateFormat.PKCS8
-        nothing = serialization.NoEncryption()
-        (self.folder / "key.pem").write_bytes(key.private_bytes(pem, private, nothing))
+
+def write_certificate(folder: Path) -> None:
+    """Write `certificate.pem`, signed by itself for 127.0.0.1, and `key.pem` into a folder."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
+    private = serialization.PrivateFormat.PKCS8
+    nothing = serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, private, nothing))

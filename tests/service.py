@@ -22,6 +22,10 @@ LIMIT_S = 60.0
 
 T = TypeVar("T")
 
+MIGRATE = """
+from tempo_site.bootstrap import database
+database.migrate(print)
+"""
 PREPARE = f"""
 from django.core.management import call_command
 call_command("prepare")
@@ -90,6 +94,12 @@ def manage(data: Path, *argv: str, **extra: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def migrated_data(data: Path) -> Path:
+    """Fill a folder with a database that is up to date and empty."""
+    manage(data, "shell", "-c", MIGRATE + CLOSE)
+    return data
 
 
 def prepared_data(data: Path, *, has_environment: bool = False) -> Path:

@@ -66,6 +66,7 @@ OPERATIONS = {
     "PUT /scripts/{slug}/draft",
     "DELETE /scripts/{slug}/draft",
     "POST /check",
+    "POST /format",
     "GET /scripts/{slug}/versions",
     "GET /scripts/{slug}/versions/diff",
     "GET /scripts/{slug}/versions/last-good-to-first-bad",
@@ -157,6 +158,7 @@ FILTERED = {
 # With an empty body these say that it is missing, and nothing of the address.
 NEED_A_BODY = {
     "POST /check",
+    "POST /format",
     "POST /folders",
     "PATCH /folders/{folder_id}",
     "POST /pythons",

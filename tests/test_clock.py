@@ -132,4 +132,4 @@ def test_a_clock_that_was_hours_ahead_stops_no_schedule(timed: Service, clock: C
     wait_for(lambda: clock_rows(timed, made["id"]), what="the row that says so")
     assert next_at() == first
     (message,) = clock_rows(timed, made["id"])
-    assert message.startswith("The clock was set back: its next moment was ")
+    assert message.startswith("The clock was set back: its next start was ")

@@ -20,13 +20,14 @@ from runs_app.launcher.identity import names, users
 from runs_app.launcher.identity.users import User
 from tempo_site.bootstrap import console_script
 from tests import local_index, package_spy
-from tests.service import ROOT, Service, environment, wait_for
+from tests.service import ROOT, Service, environment, manage, wait_for
 from tests.test_script_files import upload
 
 pytestmark = pytest.mark.slow
 
 PUID, PGID = 1234, 2345
 ANYBODY = User(PUID, PGID)
+OWN_USER = 50001  # of the script `walk`; the one that was backed up has the first
 # The tests' own Python may lie in somebody's home, closed to other users; the system's never does.
 PYTHON = "/usr/bin/python3" if users.obstacle(sys.executable, ANYBODY) else sys.executable
 # What Docker leaves to a container's root unless it is told otherwise.
@@ -38,6 +39,21 @@ AS_ROOT = ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{DOCKER}"]
 AS_USER = [*AS_ROOT, f"--reuid={PUID}", f"--regid={PGID}", "--clear-groups"]
 WITHOUT_CAPABILITIES = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
 
+# A backup of a Tempo that ran as root, with what a script of its had stored.
+MAKE_BACKUP = """
+from pathlib import Path
+from django.utils import timezone
+from scripts_app import scripts
+from tempo_site.backups import making
+from tempo_site.lib import paths
+now = timezone.now()
+code = "import os; print(open('kept').read(), os.getuid()); open('kept', 'a').write('!')"
+script = scripts.create(name="Moved", code=code, by=None, now=now)
+files = paths.script_files(script.slug)
+files.mkdir(parents=True, exist_ok=True)
+(files / "kept").write_text("of root")
+making.make(Path("{out}"), logs=False, now=now)
+"""
 WRITES = """
 import os, pathlib
 import tempo_greeting
@@ -210,9 +226,32 @@ def data_of(place: Path, prepared: Path, name: str, owner: User) -> Path:
 
 
 @pytest.fixture(scope="module")
-def for_puid(place: Path, code: Path, prepared: Path, index: str) -> Iterator[Container]:
+def backup(place: Path, prepared: Path) -> Path:
+    """A backup of root's Tempo, at a path that is gone, for whoever may read it."""
+    data, out = place / "of-root", place / "tempo.tar.zst"
+    shutil.copytree(prepared, data, symlinks=True)
+    manage(data, "shell", "-c", MAKE_BACKUP.format(out=out))
+    shutil.rmtree(data)
+    out.chmod(0o644)
+    return out
+
+
+def restored_data(backup: Path, code: Path, name: str, owner: User, prefix: list[str]) -> Path:
+    """A new data folder of `owner`, into which the command has put the backup."""
+    data = backup.with_name(name)
+    data.mkdir(mode=0o700)
+    os.chown(data, *owner)
+    command = [*prefix, PYTHON, str(code / "manage.py"), "restore", str(backup)]
+    variables = Container(data, code, prefix).environment
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return data
+
+
+@pytest.fixture(scope="module")
+def for_puid(code: Path, backup: Path, index: str) -> Iterator[Container]:
     """As the image starts: root with Docker's capabilities, PYSCHED_PUID and PYSCHED_PGID; what it was is root's."""
-    data = data_of(place, prepared, "for-puid", User(0, 0))
+    data = restored_data(backup, code, "for-puid", User(0, 0), AS_ROOT)
     extra = {"PYSCHED_PUID": str(PUID), "PYSCHED_PGID": str(PGID)}
     with Container(
         data, code, AS_ROOT, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra
@@ -221,9 +260,9 @@ def for_puid(place: Path, code: Path, prepared: Path, index: str) -> Iterator[Co
 
 
 @pytest.fixture(scope="module")
-def as_user(place: Path, code: Path, prepared: Path, index: str) -> Iterator[Container]:
+def as_user(code: Path, backup: Path, index: str) -> Iterator[Container]:
     """As with `--user`."""
-    data = data_of(place, prepared, "as-user", ANYBODY)
+    data = restored_data(backup, code, "as-user", ANYBODY, AS_USER)
     extra = {"PYSCHED_PUID": "1000", "PYSCHED_PGID": "1000"}  # the image's own
     with Container(
         data, code, AS_USER, PYSCHED_PACKAGE_INDEX=index, PYSCHED_KEEP_RUNS="1", **extra
@@ -267,7 +306,7 @@ def test_the_launcher_alone_stays_root(for_puid: Container) -> None:
 
 def test_a_script_gets_a_user_of_its_own_and_its_run_says_so(for_puid: Container) -> None:
     run = walked(for_puid)
-    assert output_of(for_puid, run) == "hello from tempo-greeting 1.1 50000\n"
+    assert output_of(for_puid, run) == f"hello from tempo-greeting 1.1 {OWN_USER}\n"
     assert run["isolation"] in ("strong", "good"), run["isolation_why"]
 
 
@@ -279,8 +318,8 @@ def test_who_owns_what_is_as_documented(for_puid: Container) -> None:
         assert facts_of(data / name) == (PUID, PGID, 0o600), name
     for name in ("cache", "run"):
         assert facts_of(data / name) == (PUID, PGID, 0o700), name
-    assert facts_of(data / "scripts/walk/files") == (50000, PGID, 0o2770)
-    assert facts_of(data / "scripts/walk/files/kept")[:2] == (50000, PGID)
+    assert facts_of(data / "scripts/walk/files") == (OWN_USER, PGID, 0o2770)
+    assert facts_of(data / "scripts/walk/files/kept")[:2] == (OWN_USER, PGID)
 
 
 def test_a_run_folder_is_passable_and_its_files_are_webs(for_puid: Container) -> None:
@@ -291,11 +330,10 @@ def test_a_run_folder_is_passable_and_its_files_are_webs(for_puid: Container) ->
 
 
 def test_an_environment_is_built_as_web_and_open_to_every_script(for_puid: Container) -> None:
-    (environment,) = (
-        path for path in (for_puid.data / "envs").iterdir() if not path.name.startswith(".")
-    )
-    assert facts_of(environment) == (PUID, PGID, 0o755)
-    assert {facts_of(path)[:2] for path in environment.rglob("*")} == {(PUID, PGID)}
+    environments = [path for path in (for_puid.data / "envs").iterdir() if path.name[0] != "."]
+    assert {facts_of(path) for path in environments} == {(PUID, PGID, 0o755)}
+    below = {facts_of(path)[:2] for folder in environments for path in folder.rglob("*")}
+    assert below == {(PUID, PGID)}
 
 
 def test_nothing_is_left_to_root(for_puid: Container) -> None:
@@ -310,6 +348,14 @@ def test_a_script_that_is_set_to_runs_as_tempos_own_user(for_puid: Container) ->
     assert status == 200, answer
     run = for_puid.run(slug)
     assert output_of(for_puid, run) == f"{PUID} {PGID} []\n"
+
+
+def test_what_root_had_backed_up_is_at_home_with_that_user(for_puid: Container) -> None:
+    runs = [for_puid.run("moved") for _ in range(2)]
+    said = [output_of(for_puid, run) for run in runs]
+    assert [run["status"] for run in runs] == ["succeeded"] * 2, str(runs)
+    uid = facts_of(for_puid.data / "scripts/moved/files/kept")[0]
+    assert uid >= 50000 and said == [f"of root {uid}\n", f"of root! {uid}\n"]
 
 
 def test_a_command_of_root_acts_as_that_user_too(for_puid: Container, tmp_path: Path) -> None:
@@ -396,6 +442,12 @@ def test_an_ordinary_user_runs_all_of_it(as_user: Container) -> None:
     assert {facts_of(as_user.data / name)[2] for name in (".", "scripts", "runs", "envs")} == {
         0o700
     }
+
+
+def test_an_ordinary_user_restores_what_root_had_backed_up(as_user: Container) -> None:
+    run = as_user.run("moved")
+    assert (run["status"], output_of(as_user, run)) == ("succeeded", f"of root {PUID}\n"), run
+    assert (as_user.data / "held").exists()
 
 
 def test_an_ordinary_user_is_told_that_another_is_ignored(as_user: Container) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.service import PASSWORD, ROOT, manage
+from tests.service import PASSWORD, ROOT, Service, manage
 
 pytestmark = pytest.mark.slow
 
@@ -146,6 +146,23 @@ def row_counts(data: Path) -> Counter[str]:
                 for (name,) in tables
             }
         )
+
+
+def test_the_service_starts_on_it_keeps_a_backup_and_runs_what_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.service.TOKEN", TOKEN)
+    data = tmp_path / "old"
+    data.mkdir(mode=0o700)
+    with Service(restored(data)) as service:
+        said = service.log.read_text()
+        assert "A backup was made before the database is brought up to date" in said
+        (backup,) = (data / "backups").glob("tempo-*-early.tar.zst")
+        assert str(backup) in said
+        run = service.run(service.make_script("After", "print('after')"))
+        assert run["status"] == "succeeded", run
+        names = {row["slug"] for row in service.get("/scripts")["items"]}
+        assert names == {*SCRIPTS, "after"}
 
 
 def test_no_row_is_lost(old: Path, upgraded: Path) -> None:

@@ -13,6 +13,7 @@ from ninja.responses import NinjaJSONEncoder
 
 from tempo_site.api import api
 from tests.service import ROOT, TOKEN, Service, environment
+from tests.test_docs_commands import typed_lines
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +23,12 @@ print("to stderr", file=sys.stderr)
 sys.stdout.buffer.write(b"\\xff no newline")
 sys.stdout.flush()
 sys.exit(7)
+"""
+REPORT = """# /// script
+# [tool.tempo.parameters]
+# days = {type = "int", default = 7}
+# recipient = {required = true}
+# ///
 """
 TERMINATED = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
 
@@ -61,6 +68,45 @@ def test_the_commands_of_the_readme_do_what_it_says(running: Service, tmp_path: 
     )
     assert done.returncode == 0, done.stderr
     assert "hello" in done.stdout and '"cron": "30 2 * * *"' in done.stdout
+
+
+def test_the_lines_of_the_other_documents_are_answered(running: Service, tmp_path: Path) -> None:
+    slug = running.make_script("Deploy", "print('deployed')", folder="Ops")
+    assert running.call("PUT", f"/scripts/{slug}/trigger", {"enabled": True})[0] == 200
+    running.make_script("Report", REPORT)
+    stands_for = {
+        "https://tempo.example": running.url,
+        "http://127.0.0.1:8000": running.url,
+        "YOUR-KEY": TOKEN,
+        "tempo_t_...": str(running.post(f"/scripts/{slug}/trigger/keys")["key"]),
+        "/runs/7/": f"/runs/{running.run(slug)['id']}/",
+        "tempo run ": f"{sys.executable} {ROOT / 'manage.py'} runscript ",
+        "curl ": "curl --fail --silent --show-error ",
+    }
+    lines = [line for document, line in typed_lines() if is_typed(document, line)]
+    assert len(lines) >= 7, lines
+    text = "\n".join(lines)
+    for told, true in stands_for.items():
+        text = text.replace(told, true)
+    done = subprocess.run(
+        ["bash", "-euc", text],
+        env={**environment(running.data), "KEY": TOKEN, "API": f"{running.url}/api/v1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "deployed" in done.stdout and '"action": "same"' in done.stdout
+    inputs = [run["params"] for run in running.get("/runs?script=report")["items"]]
+    assert inputs == [{"days": 3, "recipient": "ops"}] * 2
+
+
+def is_typed(document: str, line: str) -> bool:
+    """Whether the line is one for people, with all that it takes."""
+    is_elsewhere = document in ("README.md", "CHANGELOG.md")
+    return not is_elsewhere and bool(re.match(r"curl .*(\$API|http)|tempo run report ", line))
 
 
 def test_it_follows_a_real_run_to_its_end(running: Service) -> None:

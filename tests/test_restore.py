@@ -1,33 +1,60 @@
-"""A Tempo is backed up while it works, and put back elsewhere: by commands, with real services."""
+"""A Tempo is backed up while it works, and put back elsewhere: by pages and commands, with real services."""
 
+import io
 import json
+import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
+from django.core.management import call_command
 
-from tests.service import ROOT, Service, environment, manage, wait_for
+from tests.service import Service, free_port, manage, wait_for
 
 pytestmark = pytest.mark.slow
 
 PASSPHRASE = "correct horse battery"
+PIECE_BYTES = 100_000  # more than a stranger may send
 SLEEPS = "import time\nprint('began', flush=True)\ntime.sleep(600)\n"
-RESTORE = """
-from django.utils import timezone
-from runs_app.triggers import backups
-backups.restore("{name}", passphrase="", by="ann", now=timezone.now())
-"""
 SECRET = "import os\nprint('TOKEN' in os.environ and len(os.environ['TOKEN']))\nopen('kept', 'a').write('x')\n"
+
+
+@contextmanager
+def remote_place(folder: Path) -> Iterator[dict[str, str]]:
+    """The settings of a remote place that stores in a folder, over WebDAV; none without rclone."""
+    if not shutil.which("rclone"):
+        yield {}
+        return
+    port, config = free_port(), folder.with_suffix(".conf")
+    config.write_text(f"[nas]\ntype = webdav\nurl = http://127.0.0.1:{port}\nvendor = other\n")
+    folder.mkdir()
+    argv = ["rclone", "serve", "webdav", "--addr", f"127.0.0.1:{port}", str(folder)]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield {
+                "PYSCHED_BACKUP_REMOTE": "rclone:nas:tempo",
+                "PYSCHED_BACKUP_RCLONE_CONFIG": str(config),
+            }
+        finally:
+            server.terminate()
 
 
 @pytest.fixture(scope="module")
 def backup(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A backup of a Tempo that had a schedule, a secret, a run under way and one that waited to be told."""
     folder = tmp_path_factory.mktemp("old") / "data"
-    with Service.copy_of(prepared, folder, PYSCHED_BACKUP_PASSPHRASE=PASSPHRASE) as service:
+    remote = folder.with_name("remote")
+    extra = {"PYSCHED_BACKUP_PASSPHRASE": PASSPHRASE}
+    with (
+        remote_place(remote) as place,
+        Service.copy_of(prepared, folder, **extra, **place) as service,
+    ):
         slug = service.make_script("Nightly", SECRET)
         service.call("PUT", f"/scripts/{slug}/variables/TOKEN", {"value": "12345", "secret": True})
         assert service.run(slug)["status"] == "succeeded"
@@ -40,41 +67,79 @@ def backup(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         (listed,) = service.get("/backups")["items"]
         assert listed["encrypted"] and listed["has_secret_key"] and listed["scripts"] == 2
         path = folder / "backups" / listed["name"]
-    assert path.parent == folder / "backups"
+    if remote.exists():
+        (copy,) = (remote / "tempo").iterdir()
+        assert copy.read_bytes() == path.read_bytes()
     yield {"path": path, "slug": slug, "under_way": under_way}
 
 
-def tempo(data: Path, *argv: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *argv],
-        env=environment(data, **extra),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+class SetUp:
+    """A browser on the set-up page of a Tempo, at *Start from a backup*."""
+
+    def __init__(self, service: Service) -> None:
+        token = (service.data / "setup_token").read_text().strip()
+        self.address = f"{service.url}/setup/{token}/backup/"
+        self.jar = CookieJar()
+        self.opener = build_opener(HTTPCookieProcessor(self.jar))
+        self.page = self.opener.open(self.address, timeout=30).read().decode()
+
+    def send(self, path: Path) -> str:
+        """Upload a file in pieces, as the page does; return the name under which it is here now."""
+        content, name, offset = path.read_bytes(), "", 0
+        while not name:
+            query = urlencode({"name": path.name, "size": len(content), "offset": offset})
+            piece = content[offset : offset + PIECE_BYTES]
+            answer = json.loads(self._post(f"{self.address}upload?{query}", piece))
+            offset, name = answer["received"], answer["name"]
+        return name
+
+    def start_from(self, name: str, passphrase: str) -> str:
+        form = {"backup": name, "passphrase": passphrase, "csrfmiddlewaretoken": self._token()}
+        return self._post(self.address, urlencode(form).encode())
+
+    def _post(self, address: str, body: bytes) -> str:
+        headers = {"X-CSRFToken": self._token(), "Origin": address.partition("/setup/")[0]}
+        if body.startswith(b"backup="):
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        else:
+            headers["Content-Type"] = "application/octet-stream"
+        request = Request(address, body, headers)
+        return str(self.opener.open(request, timeout=60).read().decode())
+
+    def _token(self) -> str:
+        return next(cookie.value or "" for cookie in self.jar if cookie.name == "csrftoken")
 
 
 @pytest.fixture(scope="module")
-def restored(backup: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The same Tempo at another path, whose secret key comes out of the backup."""
-    folder = tmp_path_factory.mktemp("new")
-    folder.chmod(0o755)
-    secret = folder / "passphrase"
-    secret.write_text(PASSPHRASE)
-    data = folder / "data"
-    done = tempo(
-        folder / "unused",
-        "restore",
-        str(backup["path"]),
-        "--to",
-        str(data),
-        "--passphrase-file",
-        str(secret),
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Restored 2 scripts" in done.stdout and "are held" in done.stdout
-    with Service(data) as service:
+def restored(
+    backup: dict[str, Any], untouched: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The same Tempo at another path: a new one was started from the backup, whose secret key comes out of it."""
+    with Service.copy_of(untouched, tmp_path_factory.mktemp("new") / "data") as service:
+        old_web = service.web_pid()
+        browser = SetUp(service)
+        name = browser.send(backup["path"])
+        assert "starts again with it" in browser.start_from(name, PASSPHRASE)
+        wait_for(lambda: service.web_pid() != old_web and service.is_healthy(), what="another web")
         yield service
+
+
+def test_as_json_it_tells_what_is_in_a_backup_and_where_it_is_now(
+    backup: dict[str, Any], tmp_path: Path
+) -> None:
+    (secret := tmp_path / "passphrase").write_text(PASSPHRASE)
+
+    def told(*options: str) -> dict[str, Any]:
+        said = io.StringIO()
+        where = ("--to", str(tmp_path / "new"), "--passphrase-file", str(secret))
+        call_command("restore", str(backup["path"]), *options, *where, "--json", stdout=said)
+        answer: dict[str, Any] = json.loads(said.getvalue())
+        return answer
+
+    seen = told("--look")
+    assert (seen["scripts"], seen["has_secret_key"], seen.pop("would_replace")) == (2, True, None)
+    assert told() == {**seen, "data": str(tmp_path / "new"), "aside": None}
+    assert (tmp_path / "new" / "tempo.sqlite3").exists()
 
 
 def test_what_was_there_is_there(backup: dict[str, Any], restored: Service) -> None:
@@ -108,23 +173,11 @@ def test_nothing_starts_by_itself_until_it_is_resumed(
     assert len(of_schedule()) == before
     held = json.loads((restored.data / "held").read_text())
     assert held["backup"] == backup["path"].name
-    manage(restored.data, "restore", "--resume")
+    assert json.loads(manage(restored.data, "restore", "--resume", "--json")) == {"was_held": True}
     wait_for(lambda: len(of_schedule()) > before, what="a run of the schedule")
 
 
-def test_the_page_puts_a_backup_back(restored: Service) -> None:
-    assert restored.finished(restored.post("/backups")["id"])["status"] == "succeeded"
-    name = restored.get("/backups")["items"][0]["name"]
-    later = restored.post("/scripts", {"name": "Later", "code": ""})["slug"]
-    for row in restored.get("/scripts/nightly/schedules")["items"]:
-        restored.call("PATCH", f"/schedules/{row['id']}", {"enabled": False})
-    wait_for(
-        lambda: not restored.get("/runs?kind=all&status=active")["items"],
-        what="the end of all runs",
-    )
-    old_web = restored.web_pid()
-    ask = RESTORE.format(name=name)
-    manage(restored.data, "shell", "-c", ask)
-    wait_for(lambda: restored.web_pid() != old_web and restored.is_healthy(), what="another web")
-    assert restored.call("GET", f"/scripts/{later}")[0] == 404
-    assert (restored.data / "held").exists() and not (restored.data / "restore").exists()
+def test_the_data_of_before_is_moved_aside(restored: Service) -> None:
+    (aside,) = restored.data.glob("before-restore-*")
+    assert (aside / "tempo.sqlite3").exists() and (aside / "secret_key").exists()
+    assert not (restored.data / "restore").exists()

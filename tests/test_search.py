@@ -12,6 +12,7 @@ CODE = """
 import os, sys
 print("the token is", os.environ["TOKEN"])
 print("needle on line two", file=sys.stderr)
+print("hay " * 5000, file=sys.stderr)  # else it would be indexed with the next runs
 """
 
 pytestmark = pytest.mark.slow

@@ -35,7 +35,7 @@ APART = ("url", "secret", "parts")  # fields of a body that the verb takes by th
 class ChannelPatch(BaseModel):
     """Changes of a channel. `to`: mail addresses. `url`: of a webhook, a heartbeat, or as apprise writes it; or a
     `preset` with its `parts` (`{"server": ..., "topic": ...}`). `secret`: `whsec_...` of a webhook. `script`: whose
-    runs a heartbeat follows, null: Tempo itself.
+    runs a heartbeat follows, null: Tempo itself, or with `follows_backups` its backups.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=without_defaults)
@@ -48,6 +48,7 @@ class ChannelPatch(BaseModel):
     preset: str = ""
     parts: dict[str, SecretStr] = {}
     script: str | None = None
+    follows_backups: StrictBool = False
     flavour: Literal["healthchecks", "uptime_kuma"] = "healthchecks"
     every_s: Number = 60
     group_wait_s: Number = 30
@@ -79,6 +80,7 @@ class ChannelOut(BaseModel):
     address: str
     preset: str
     script: str | None
+    follows_backups: bool
     flavour: str
     every_s: int
     group_wait_s: int

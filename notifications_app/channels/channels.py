@@ -33,6 +33,7 @@ FIELDS = (
     "to",
     "preset",
     "script",
+    "follows_backups",
     "flavour",
     "every_s",
     "group_wait_s",
@@ -152,6 +153,9 @@ def _check(channel: Channel) -> None:
         raise ChannelError(" ".join(sentences), field=field) from None
     if Channel.objects.filter(name=channel.name).exclude(pk=channel.pk).exists():
         raise ChannelError(f"There is a channel `{channel.name}` already", field="name")
+    if channel.script and channel.follows_backups:
+        sentence = "A heartbeat follows a script or the backups"
+        raise ChannelError(sentence, field="follows_backups")
     if channel.timezone and not zone.is_known(channel.timezone):
         raise ChannelError(
             f"There is no time zone `{channel.timezone}`\nhint: its name is like `Europe/Berlin`",

@@ -44,6 +44,7 @@ class Teller:
             [
                 Duty("starts", IN_EVERY_PASS, heartbeats.signal_starts),
                 Duty("sign of life", IN_EVERY_PASS, heartbeats.give_sign_of_life),
+                Duty("backups", 20.0, heartbeats.signal_backups),
                 Duty("overdue runs", 10.0, overdue.look),
                 Duty("conditions", 20.0, conditions.look),
                 Duty("reminders", 60.0, reminders.look),

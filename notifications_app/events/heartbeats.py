@@ -1,4 +1,5 @@
-"""Heartbeats: the start and the end of each run of a script for its monitor, and the sign of life of Tempo itself.
+"""Heartbeats: the start and the end of each run of a script for its monitor, the sign of life of Tempo itself,
+and the end of each of its backups.
 
 A monitor wants the newest word alone: what still waits of earlier runs is dropped, and what was sent leaves no row.
 """
@@ -13,9 +14,12 @@ from notifications_app.messages import plain
 from notifications_app.models import Channel, ChannelQuerySet, Delivery, Notice
 from notifications_app.rules import book
 from runs_app.models import Run
+from runs_app.programs.backup import MAKE
+from runs_app.states import Kind as RunKind
 from runs_app.states import Status
 
 MAX_TEXT = 1000
+RECENT = timedelta(hours=1)
 START, SUCCESS, FAIL = "start", "success", "fail"
 
 
@@ -58,7 +62,7 @@ def give_sign_of_life(*, now: datetime) -> int:
     if not book.current().has_sign_of_life:
         return 0
     count = 0
-    for channel in _channels().filter(script=None):
+    for channel in _channels().filter(script=None, follows_backups=False):
         last = channel.last_beat_at
         # A clock that was set back must not silence it.
         if last and timedelta() <= now - last < timedelta(seconds=channel.every_s):
@@ -67,6 +71,27 @@ def give_sign_of_life(*, now: datetime) -> int:
             Channel.objects.filter(pk=channel.pk).update(last_beat_at=now)
             _drop_waiting(channel)
             _write(channel, SUCCESS, run=None, text="Tempo is at work.", now=now)
+        count += 1
+    return count
+
+
+def signal_backups(*, now: datetime) -> int:
+    """Write the end of the newest backup for the heartbeats that follow them, once. Return their number."""
+    if not book.current().follows_backups:
+        return 0
+    # One that ended long ago would be news to a heartbeat that was made today.
+    ended = Run.objects.of_kind(RunKind.BACKUP).filter(
+        params__act=MAKE, finished_at__gt=now - RECENT
+    )
+    run = ended.exclude(status=Status.CANCELLED).newest_first().first()
+    if run is None:
+        return 0
+    count = 0
+    for channel in _channels().filter(follows_backups=True, last_started_run__lt=run.pk):
+        with transaction.atomic():
+            Channel.objects.filter(pk=channel.pk).update(last_started_run=run.pk)
+            _drop_waiting(channel)
+            _write(channel, _signal(run), run=run, text=run.explain(), now=now)
         count += 1
     return count
 
@@ -106,7 +131,7 @@ def _drop_waiting(channel: Channel, *, others_than: Run | None = None) -> None:
 
 
 def _write(channel: Channel, signal: str, *, run: Run | None, text: str, now: datetime) -> None:
-    who = run.script if run else "Tempo"
+    who = "Tempo" if run is None else run.script or "Backup"
     Delivery.objects.create(
         channel=channel,
         event=Notice.HEARTBEAT,

@@ -13,7 +13,7 @@ from notifications_app.models import Channel
 from scripts_app.models import Script
 
 Kind = Channel.Kind
-OF_TEMPO = ""  # a heartbeat's choice in place of a script
+OF_TEMPO, OF_BACKUPS = "", ":backups"  # a heartbeat's choices in place of a script
 SECRET_INPUT = {"autocomplete": "off", "spellcheck": "false", "class": "code"}
 KEEP = "It is kept when this is left empty."
 PART = "part-"  # before the fields of a service, which may be called like those of every channel
@@ -47,6 +47,8 @@ class ChannelForm(forms.Form):
     def __init__(self, channel: Channel, data: Any = None) -> None:
         initial = {name: getattr(channel, name) for name in channels.FIELDS}
         initial["script"] = channel.script.slug if channel.script else OF_TEMPO
+        if channel.follows_backups:
+            initial["script"] = OF_BACKUPS
         super().__init__(data, initial=initial, label_suffix="")
         self.channel = channel
         self.fields |= _fields_of_kind(channel)
@@ -73,6 +75,7 @@ class ChannelForm(forms.Form):
         """Store the channel and return it; None when the verb refuses, which is then an error of a field."""
         values = {name: self.cleaned_data[name] for name in channels.FIELDS if name in self.fields}
         if "script" in values:
+            values["follows_backups"] = values["script"] == OF_BACKUPS
             values["script"] = Script.objects.filter(slug=values["script"]).first()
         secret = self.cleaned_data.get("secret", "")
         try:
@@ -159,8 +162,9 @@ def _heartbeat_fields(channel: Channel) -> dict[str, forms.Field]:
         "script": forms.ChoiceField(
             required=False,
             label="Follows",
-            choices=[(OF_TEMPO, "Tempo itself"), *scripts],
-            help_text="A script: start and end of each of its runs. Tempo itself: that it is up.",
+            choices=[(OF_TEMPO, "Tempo itself"), (OF_BACKUPS, "The backups"), *scripts],
+            help_text="A script: start and end of each of its runs. Tempo itself: that it is up."
+            " The backups: the end of each.",
         ),
         "flavour": forms.ChoiceField(label="Kind", choices=Channel.Flavour.choices),
         "url": _url_field(channel, "The check's own address, without `/start` or `/fail`."),

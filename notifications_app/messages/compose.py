@@ -9,7 +9,7 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from notifications_app.messages import links, output_tail, report
+from notifications_app.messages import links, output_tail, report, titles
 from notifications_app.messages.report import Report
 from notifications_app.models import Channel, Delivery, Event, Notice
 from runs_app.models import Run
@@ -36,10 +36,11 @@ def content_of(
     if channel.kind == Channel.Kind.WEBHOOK:
         return {"body": webhook_body(rows)}
     told = report.report_on(rows)
+    title = titles.from_tempo(told.title)
     if channel.kind == Channel.Kind.APPRISE:
-        return {"title": told.title, "text": text_of(told), "level": level_of(rows)}
+        return {"title": title, "text": text_of(told), "level": level_of(rows)}
     return {
-        "subject": told.title,
+        "subject": title,
         "text": text_of(told),
         "html": render_to_string("notifications/mail.html", {"report": told}),
         "headers": mail_headers(rows, message_id=message_id, from_email=from_email, now=now),

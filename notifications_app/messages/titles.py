@@ -11,6 +11,7 @@ from notifications_app.models import MAX_TITLE, Delivery, Event
 from runs_app.models import Run
 from runs_app.states import Status
 from tempo_site.lib import humanize
+from tempo_site.stored_settings import general, store
 
 MAX_NAME = 80
 WORDS: dict[str, str] = {
@@ -31,6 +32,12 @@ def of_run(event: Event, run: Run, facts: Mapping[str, Any]) -> str:
 
 def of_subject(sentence: str) -> str:
     return plain.line(sentence, MAX_TITLE)
+
+
+def from_tempo(title: str) -> str:
+    """Return a title with the name of this Tempo before it, where it has one: `[Cellar] backup failed`."""
+    name = plain.line(str(store.value(general.NAME)), general.MAX_NAME)
+    return f"[{name}] {title}" if name else title
 
 
 def of_digest(rows: Sequence[Delivery]) -> str:

@@ -38,6 +38,7 @@ class Book:
     troubled: frozenset[int] = field(default_factory=frozenset)
     followed: frozenset[int] = field(default_factory=frozenset)
     has_sign_of_life: bool = False
+    follows_backups: bool = False
     has_reports: bool = False
 
     def hears(self, event: Event, script: int) -> bool:
@@ -104,7 +105,10 @@ def _read() -> Book:
         has_channels=bool(channels),
         troubled=frozenset(script for script in [*troubled, *untold] if script),
         followed=frozenset(channel.script_id for channel in heartbeats if channel.script_id),
-        has_sign_of_life=any(channel.script_id is None for channel in heartbeats),
+        has_sign_of_life=any(
+            channel.script_id is None and not channel.follows_backups for channel in heartbeats
+        ),
+        follows_backups=any(channel.follows_backups for channel in heartbeats),
         has_reports=any(channel.weekly_report for channel in channels),
     )
 

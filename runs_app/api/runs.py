@@ -19,6 +19,7 @@ from runs_app.api.explanations import ExplanationOut, explanation_out
 from runs_app.api.run_filters import RunQuery
 from runs_app.execution import execution
 from runs_app.failures import ends
+from runs_app.history.run_rows import RunRow
 from runs_app.models import Run
 from runs_app.output import samples
 from runs_app.search import query as search_query
@@ -95,6 +96,10 @@ class RunOut(BaseModel):
     not_before: datetime | None
     params: dict[str, Any]
     explanation: ExplanationOut | None
+
+
+# The columns that bear the same names in JSON, of the model and of a row.
+SAME_NAMES = RunOut.model_fields.keys() & set(RunRow._fields) - {"message", "explanation"}
 
 
 class RunPage(BaseModel):
@@ -182,16 +187,25 @@ def list_runs(
     and `max_s` bound the duration; a run that went on between `from` and `to` counts.
     """
     chosen = replace(filters.as_filter(), within=reach.within(request.auth.limits, "script"))
+    if not chosen.text:
+        found = run_lists.rows(chosen, before=cursor, limit=limit)
+        items = [row_out(row) for row in found.rows]
+        return run_page(items, found.older, searched_back_to=found.searched_back_to)
     try:
         shown = run_lists.page(chosen, before=cursor, limit=limit)
     except (search_query.QueryError, TooSlow) as problem:
         raise HttpError(422, str(problem)) from problem
     except search.Busy as problem:
         raise HttpError(503, str(problem)) from problem
+    items = [run_out(run) for run in shown.runs]
+    return run_page(items, shown.older, searched_back_to=shown.results.searched_back_to)
+
+
+def run_page(
+    items: list[RunOut], older: str, *, searched_back_to: datetime | None = None
+) -> RunPage:
     return RunPage.model_construct(
-        items=[run_out(run) for run in shown.runs],
-        next_cursor=shown.older or None,
-        searched_back_to=shown.results.searched_back_to,
+        items=items, next_cursor=older or None, searched_back_to=searched_back_to
     )
 
 
@@ -241,39 +255,27 @@ def cancel_run(request: auth.AuthenticatedRequest, run_id: int) -> RunOut:
 
 
 def run_out(run: Run) -> RunOut:
+    script = run.script.slug if run.script else None
+    version = run.version.number if run.version else None
+    return _out(run, script=script, version=version)
+
+
+def row_out(row: RunRow) -> RunOut:
+    return _out(row, script=row.script__slug, version=row.version__number)
+
+
+def _out(run: Run | RunRow, *, script: str | None, version: int | None) -> RunOut:
+    fields = {name: getattr(run, name) for name in SAME_NAMES}
     return RunOut.model_construct(
         id=run.pk,
-        kind=run.kind,
-        script=run.script.slug if run.script else None,
-        version=run.version.number if run.version else None,
-        status=run.status,
-        reason=run.reason,
-        exit_code=run.exit_code,
-        signal=run.signal,
-        trigger=run.trigger,
+        script=script,
+        version=version,
         schedule=run.schedule_id,
-        due_at=run.due_at,
-        late_ms=run.late_ms,
-        created_at=run.created_at,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        duration_s=run.duration_s,
-        cpu_s=run.cpu_s,
-        peak_memory_mb=run.peak_memory_mb,
-        output_bytes=run.output_bytes,
-        isolation=run.isolation,
-        flags=run.flags,
         parent=run.parent_id,
+        flags=run.flags,
         message=run.explain(),
-        memory_mb=run.memory_mb,
-        output_lines=run.output_lines,
-        output_dropped=run.output_dropped,
-        processes_max=run.processes_max,
-        isolation_why=run.isolation_why,
-        attempt=run.attempt,
-        not_before=run.not_before,
-        params=run.params,
         explanation=explanation_out(run.explanation),
+        **fields,
     )
 
 

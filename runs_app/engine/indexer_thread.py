@@ -51,7 +51,7 @@ class IndexerThread:
             is_more = True
             while is_more and not self._stopping.is_set():
                 began = time.monotonic()
-                is_more = indexer.step()
+                is_more = indexer.step(gathers=True)
                 rest_s = max(MIN_REST_S, 2 * (time.monotonic() - began))
                 if is_more:
                     self._stopping.wait(rest_s)

@@ -6,8 +6,8 @@ from datetime import tzinfo
 
 from runs_app.figures import durations
 from runs_app.figures.durations import Sketch
-from runs_app.models import LATE_MS, Run
-from runs_app.states import FINAL, Status
+from runs_app.models import Run
+from runs_app.states import FINAL, LATE_MS, Status
 from tempo_site.lib import humanize
 
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)

@@ -65,7 +65,17 @@ _retries: dict[int, Retry] = {}
 _unmarked: set[int] = set()
 
 
-def page(
+def page(**chosen: Any) -> list[Run]:
+    """Return the runs that `newest` chooses with all that a page shows of them."""
+    return loaded(newest(**chosen))
+
+
+def loaded(runs: RunQuerySet) -> list[Run]:
+    related = runs.select_related("script", "schedule", "version", "environment")
+    return list(related.defer(*LONG_TEXTS))
+
+
+def newest(
     *,
     before: int | None = None,
     limit: int = 50,
@@ -76,25 +86,23 @@ def page(
     since: datetime | None = None,
     scripts: Collection[int] | None = None,
     more: Q | None = None,
-) -> list[Run]:
-    """Return runs newest first, below id `before`, by as many queries as statuses, whatever the size.
+) -> RunQuerySet:
+    """Choose runs newest first, below id `before`, by as many queries as statuses, whatever the size.
 
     `status` may name several, `since` leaves out what had ended before; `scripts` and `more` are of `run_filters`.
     """
-    rows = Run.objects.of_kind(kind).newest_first(before=before)
+    found = Run.objects.of_kind(kind).newest_first(before=before)
     if isinstance(status, str) and status:
-        rows = rows.filter(status=status)
+        found = found.filter(status=status)
     if since:
-        rows = rows.filter(Q(finished_at__gte=since) | Q(finished_at=None))
+        found = found.filter(Q(finished_at__gte=since) | Q(finished_at=None))
     if script:
-        rows = rows.filter(script__slug=script)
+        found = found.filter(script__slug=script)
     if trigger:
-        rows = rows.filter(trigger=trigger)
+        found = found.filter(trigger=trigger)
     if more is not None:
-        rows = rows.filter(more)
-    rows = _newest(rows, status, scripts, limit=limit)
-    related = rows.select_related("script", "schedule", "version", "environment")
-    return list(related.defer(*LONG_TEXTS)[:limit])
+        found = found.filter(more)
+    return _newest(found, status, scripts, limit=limit)[:limit]
 
 
 def _newest(

@@ -31,9 +31,7 @@ def undivided(runs: list[Run]) -> list[RunDay]:
 
 
 def _title(day: date, today: date) -> str:
-    words = f"{day:%A}, {day.day} {day:%B}"
-    if day.year != today.year:
-        words += f" {day.year}"
+    words = f"{day:%A} {day:%Y-%m-%d}"
     if day == today:
         return f"Today, {words}"
     if day == today - timedelta(days=1):

@@ -1,21 +1,36 @@
 """What a list of runs may be narrowed by: one filter for the page, its files and the API."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from django.db.models import Q
 
 from runs_app import states
 from runs_app.history import history
-from runs_app.models import LONG_S, Run
+from runs_app.models import LONG_S, Run, RunQuerySet
 from runs_app.states import Kind
 from scripts_app import folders
 from scripts_app.models import Script, Version
 
+Row = TypeVar("Row")
+
 BAD, ACTIVE = "bad", "active"  # of several statuses
+SCAN_S = 0.03  # for runs that no index leads to; what is left is said
+FIRST_WINDOW, MAX_WINDOW = 10_000, 80_000  # ids that are looked at together
+MAX_ID = 2**53
 MAX_FEW = 1000  # runs that are named to the database one by one
 STATUSES = {BAD: history.BAD, ACTIVE: tuple(states.ACTIVE)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan(Generic[Row]):
+    """Runs of a page, and the id below which nothing was looked at yet, where the time was over."""
+
+    rows: list[Row]
+    goes_on_below: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +54,53 @@ class RunFilter:
     max_s: float | None = None
     within: Q = field(default_factory=Q)  # what the caller may see
 
-    def page(
+    def page(self, **chosen: Any) -> list[Run]:
+        """Return the runs that `newest` chooses with all that a page shows of them."""
+        return history.loaded(self.newest(**chosen))
+
+    def newest(
         self, *, before: int | None = None, limit: int, among: Collection[int] | None = None
-    ) -> list[Run]:
-        """Return the runs of the filter but for its text, newest first; with `among` only those of these ids."""
+    ) -> RunQuerySet:
+        """Choose the runs of the filter but for its text, newest first; with `among` only those of these ids."""
+        return history.newest(limit=limit, **self._for_history(before=before, among=among))
+
+    def scan(
+        self,
+        load: Callable[[RunQuerySet], list[Row]],
+        *,
+        before: int | None,
+        limit: int,
+        budget_s: float,
+    ) -> Scan[Row]:
+        """Load what `newest` chooses. Where no index leads to it, this ends when the time is over."""
+        if not self._is_without_index or self._few() is not None:
+            return Scan(rows=load(self.newest(before=before, limit=limit)))
+        asked = self._for_history(before=before, among=None)
+        deadline = time.monotonic() + budget_s
+        rows: list[Row] = []
+        top, window = before or MAX_ID, FIRST_WINDOW
+        oldest, newest = _first_and_last()
+        while top > oldest:
+            floor = max(oldest, min(top, newest + 1) - window)
+            bounded = {**asked, "before": top, "more": asked["more"] & Q(pk__gte=floor)}
+            rows += load(history.newest(limit=limit - len(rows), **bounded))
+            top, window = floor, min(2 * window, MAX_WINDOW)
+            if len(rows) == limit:
+                break
+            if time.monotonic() >= deadline and top > oldest:
+                return Scan(rows=rows, goes_on_below=top)
+        return Scan(rows=rows)
+
+    @property
+    def _is_without_index(self) -> bool:
+        return bool(self.trigger or self.until or self.max_s is not None or self.min_s is not None)
+
+    def ids(self, *, among: Collection[int]) -> list[int]:
+        """Return which of these runs the filter has, its text aside, newest first."""
+        found = self.newest(limit=len(among), among=among)
+        return list(found.values_list("pk", flat=True))
+
+    def _for_history(self, *, before: int | None, among: Collection[int] | None) -> dict[str, Any]:
         more, scripts = self.as_query(), self.scripts()
         few = self._few() if among is None else among
         if few is not None:
@@ -50,17 +108,16 @@ class RunFilter:
         if scripts is not None and (few is not None or self.reason):
             # These lead to the runs, whatever the number of scripts.
             more, scripts = more & Q(script__in=scripts), None
-        return history.page(
-            before=before,
-            limit=limit,
-            script=self.script,
-            status=self._statuses(),
-            kind=self.kind,
-            trigger=self.trigger,
-            since=self.since,
-            scripts=scripts,
-            more=more,
-        )
+        return {
+            "before": before,
+            "script": self.script,
+            "status": self._statuses(),
+            "kind": self.kind,
+            "trigger": self.trigger,
+            "since": self.since,
+            "scripts": scripts,
+            "more": more,
+        }
 
     def _statuses(self) -> str | Collection[str]:
         return STATUSES.get(self.status, self.status)
@@ -116,3 +173,8 @@ class RunFilter:
             if not self.tag or self.tag in tags:
                 chosen.append(pk)
         return chosen
+
+
+def _first_and_last() -> tuple[int, int]:
+    ids = Run.objects.values_list("pk", flat=True)
+    return ids.order_by("pk").first() or 0, ids.order_by("-pk").first() or 0

@@ -69,7 +69,7 @@ def supersede(schedule: Schedule, *, now: datetime) -> None:
     earlier.move(
         Status.SKIPPED,
         reason=Reason.SUPERSEDED,
-        message="Not tried again: the schedule's next moment had come.",
+        message="Not tried again: the schedule's next start was due.",
         finished_at=now,
         announced_at=now,
         archived_at=now,

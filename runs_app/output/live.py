@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 import socket
+import time
 from collections import OrderedDict
 from collections.abc import Coroutine
 from datetime import datetime
@@ -31,6 +33,7 @@ IDLE_LOOK_S = 5.0  # for a bell whose name is gone
 _loop: asyncio.AbstractEventLoop | None = None
 _bell: socket.socket | None = None
 _next_look: asyncio.TimerHandle | None = None
+_last_fact_at = -math.inf  # by the monotonic clock
 _tails: dict[int, "LiveTail"] = {}
 _pending: set[asyncio.Task[None]] = set()
 
@@ -138,6 +141,11 @@ def publish(run: Run) -> None:
     transaction.on_commit(lambda: _hand_to_loop(message))
 
 
+def was_told_within(seconds: float) -> bool:
+    """Say whether a fact went out in the last `seconds`: a page that took so long to listen has not heard it."""
+    return time.monotonic() - _last_fact_at <= seconds
+
+
 def status_event(run: Run) -> dict[str, Any]:
     return {
         "id": run.pk,
@@ -172,6 +180,8 @@ def _hand_to_loop(message: dict[str, Any]) -> None:
 
 
 def _deliver(message: dict[str, Any]) -> None:
+    global _last_fact_at
+    _last_fact_at = time.monotonic()
     tail = _tails.get(message["id"])
     if tail is not None:
         tail.facts, tail.final = message, message["final"]

@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from runs_app.models import Run
-from runs_app.programs import driver, wait_conditions
-from runs_app.programs.program import NothingToRun, ProgramSpec, StepSpec
+from runs_app.programs import backup_copies, driver, wait_conditions
+from runs_app.programs.program import NothingToRun, ProgramSpec
 from runs_app.states import Reason, Status
 from scripts_app.variables.variables import RunVariables
 from tempo_site.backups import backup_files, making, program, replacing, restoring
@@ -31,7 +31,6 @@ WAITS_FOR = (wait_conditions.DISK, wait_conditions.ONE_BACKUP)
 MAKE, VERIFY, RESTORE = "make", "verify", "restore"
 RESULT = "backup.json"
 MAX_RESULT_BYTES = 2**20
-NO_PLACE = "The second place, `{}`, is not there.\nhint: mount it, or change it on the page Backups"
 
 # Of restores that were asked for, by their runs; never stored.
 _passphrases: dict[int, str] = {}
@@ -64,6 +63,8 @@ def variables(run: Run) -> RunVariables:
 def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
     try:
         call = _call(run, folder)
+        is_made = run.params["act"] == MAKE
+        then = backup_copies.steps(Path(call.order["out"]), folder / RESULT) if is_made else []
     except (BackupFailed, backup_files.NoSuchBackup, replacing.CannotReplace) as error:
         raise NothingToRun(str(error), Reason.COULD_NOT_START) from error
     started = driver.spec(
@@ -71,8 +72,8 @@ def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
         folder,
         call.argv(),
         {"LANG": "C.UTF-8"},
-        isolation=_isolation(call, folder),
-        then=_copy_to_second_place(run, call, folder),
+        isolation=backup_copies.isolation(call, folder),
+        then=then,
     )
     return {**started, "limits": {**driver.limits(), "file_mb": 0}}
 
@@ -83,7 +84,8 @@ def _call(run: Run, folder: Path) -> Call:
         passphrase = making.stored_passphrase()
         out = program.next_path(passphrase=passphrase, now=timezone.now())
         logs = bool(run.params.get("logs")) or bool(store.value(section.LOGS))
-        return program.creation(out, logs=logs).reporting_to(result)
+        max_file_mb = store.number(section.FILE_MB)
+        return program.creation(out, logs=logs, max_file_mb=max_file_mb).reporting_to(result)
     path = backup_files.named(str(run.params["name"])).path
     if run.params["act"] == RESTORE:
         return restoring.prepare(path, paths.data()).reporting_to(result)
@@ -91,39 +93,17 @@ def _call(run: Run, folder: Path) -> Call:
     return program.verification(path, is_full=is_full).reporting_to(result)
 
 
-def _isolation(call: Call, folder: Path) -> dict[str, Any]:
-    return {
-        **driver.isolation(write=[*call.write, folder]),
-        "read": call.places_to_read(),
-    }
-
-
-def _copy_to_second_place(run: Run, call: Call, folder: Path) -> list[StepSpec]:
-    place = str(store.value(section.SECOND_PLACE))
-    if run.params["act"] != MAKE or not place:
-        return []
-    if not Path(place).is_dir():
-        raise NothingToRun(NO_PLACE.format(place), Reason.COULD_NOT_START)
-    copy = program.copying(Path(call.order["out"]), Path(place)).reporting_to(folder / RESULT)
-    step: StepSpec = {
-        "argv": copy.argv(),
-        "cwd": str(folder / "tmp"),
-        "env": {"LANG": "C.UTF-8", "TMPDIR": str(folder / "tmp")},
-        "isolation": _isolation(copy, folder),
-    }
-    return [step]
-
-
 def finished(run: Run, *, now: datetime) -> None:
     _passphrases.pop(run.pk, None)
     found = _result(run)
     act = run.params["act"]
+    if act == MAKE:  # also where a copy failed: the backup is there
+        transaction.on_commit(backup_files.delete_old, robust=True)
     if run.status != Status.SUCCEEDED:
         _note_reason(run, str(found.get("error", "")))
         return
     if act == MAKE:
         _note_name(run, found)
-        transaction.on_commit(backup_files.delete_old, robust=True)
     if act == RESTORE:
         name = str(run.params["name"])
         transaction.on_commit(lambda: _replace_data(name, found, now), robust=True)

@@ -165,10 +165,10 @@ def _without_environment(_: Situation) -> Q:
 def _environment_sentence(run: Run, situation: Situation) -> str:
     build = build_awaited(run, situation)
     if build is not None:
-        return f"It waits for its environment: run #{build.pk} builds it."
+        return f"It waits for its environment: {build.in_words} builds it."
     if situation.builds:
         other = situation.builds[0]
-        return f"It waits for its environment: run #{other.pk} builds another one first."
+        return f"It waits for its environment: {other.in_words} builds another one first."
     return "It waits for its environment."
 
 
@@ -197,12 +197,12 @@ def _behind_the_first(runs: list[Run]) -> Q:
 
 def _own_program_sentence(_: Run, situation: Situation) -> str:
     first = situation.builds[0]
-    return f"It waits for run #{first.pk}: environments are built one at a time."
+    return f"It waits for {first.in_words}: environments are built one at a time."
 
 
 # --- the backup before it -------------------------------------------------------------------------------------------
 def _backup_sentence(_: Run, situation: Situation) -> str:
-    return f"It waits for run #{situation.backups[0].pk}: backups are made and read one at a time."
+    return f"It waits for {situation.backups[0].in_words}: backups are made and read one at a time."
 
 
 UNWANTED = Condition(

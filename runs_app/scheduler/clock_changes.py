@@ -98,9 +98,9 @@ def _compute_anew(pk: int, recorded: Collection[datetime], why: str, now: dateti
 def _record(
     schedule: Schedule, stored: datetime | None, due: datetime, why: str, now: datetime
 ) -> None:
-    before = "it had no next moment"
+    before = "it had no next start"
     if stored is not None:
-        before = f"its next moment was {_local(schedule, stored)}"
+        before = f"its next start was {_local(schedule, stored)}"
     message = f"{why}: {before}, now it is {_local(schedule, due)}."
     logger.warning("schedule %s was computed anew: %s", schedule.pk, message)
     row = new_runs.row_without_run(

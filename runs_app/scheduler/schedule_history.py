@@ -5,8 +5,8 @@ from collections.abc import Collection
 
 from django.db.models import Q
 
-from runs_app.models import LATE_MS, Run, RunQuerySet
-from runs_app.states import Reason
+from runs_app.models import Run, RunQuerySet
+from runs_app.states import LATE_MS, Reason
 from scripts_app.models import Schedule, Script
 from tempo_site.lib import humanize
 

@@ -256,7 +256,7 @@ def _missed(
 ) -> DueMoment:
     assert decided.missed_until
     plural = "s" if decided.missed > 1 else ""
-    message = f"{decided.missed} due moment{plural} passed while the service was away."
+    message = f"{decided.missed} due start{plural} passed while the service was away."
     return DueMoment(
         schedule=schedule,
         due_at=decided.missed_until,

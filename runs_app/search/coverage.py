@@ -19,7 +19,10 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """`open`: runs up to `high` that had not ended. `unsaved`: months that a power cut would spoil, since `boot`."""
+    """`open`: runs up to `high` that had not ended. `unsaved`: months that a power cut would spoil, since `boot`.
+
+    Runs above `high` are no gap: the next ones to be indexed are gathered there.
+    """
 
     low: int
     high: int
@@ -27,6 +30,7 @@ class Coverage:
     months: frozenset[str] = frozenset()
     unsaved: frozenset[str] = frozenset()
     boot: str = ""
+    is_known: bool = True  # False where nothing is stored, which makes the index anew
 
     @property
     def is_complete(self) -> bool:
@@ -62,7 +66,7 @@ def load() -> Coverage | None:
             unsaved=frozenset(map(str, content["unsaved"])),
             boot=str(content["boot"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
 
 
@@ -82,7 +86,7 @@ def save(coverage: Coverage) -> None:
 def reliable(stored: Coverage | None, usable_months: Collection[str]) -> Coverage:
     """Return what a search may rely on: nothing where a file of the index is missing."""
     if stored is None:
-        return Coverage(low=0, high=0)
+        return Coverage(low=0, high=0, is_known=False)
     if stored.months.difference(usable_months):
         return replace(stored, low=stored.high)
     return stored
@@ -90,7 +94,7 @@ def reliable(stored: Coverage | None, usable_months: Collection[str]) -> Coverag
 
 def percent(coverage: Coverage) -> int:
     """Return how much of the history is indexed, in percent of runs."""
-    if coverage.high and coverage.is_complete:
+    if coverage.is_known and coverage.is_complete:
         return 100
     first = Run.objects.order_by("pk").values_list("pk", flat=True).first()
     if first is None:

@@ -92,7 +92,10 @@ def searched(results: Results) -> str:
     if results.searched_back_to is None:
         return f"Searched {size}."
     local = results.searched_back_to.astimezone(ZoneInfo(settings.TIME_ZONE))
-    return f"Searched back to {local:%-d %B %Y, %H:%M}, {size}."
+    moment = f"{local:%Y-%m-%d %H:%M}"
+    if not results.read_bytes:  # a list without a text
+        return f"Searched back to {moment}."
+    return f"Searched back to {moment}, {size}."
 
 
 def rebuilding(results: Results) -> str:

@@ -4,7 +4,6 @@ import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Container, Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,15 +13,14 @@ from django.db.models import Max
 from runs_app import states
 from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run, RunQuerySet
-from runs_app.output import stored_log
-from runs_app.search import coverage, log_texts, month_index
+from runs_app.search import coverage, log_texts, month_index, packs
 from runs_app.search.coverage import Coverage
 from runs_app.search.month_index import IndexedRun
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
 
-BATCH = 50  # runs
+BATCH = 100  # runs
 BATCH_BYTES = 2 * 2**20
 
 
@@ -76,12 +74,15 @@ def stop() -> None:
     coverage.save(replace(stored, unsaved=frozenset(unsaved)))
 
 
-def step() -> bool:
-    """Index a batch; return whether there may be more. Raises OSError, sqlite3.OperationalError."""
+def step(*, gathers: bool = False) -> bool:
+    """Index a batch; return whether there may be more. Raises OSError, sqlite3.OperationalError.
+
+    With `gathers` a few small logs are left until they are worth a pack; a search reads them meanwhile.
+    """
     stored = _stored()
     for look in (_new, _ended, _older):
         try:
-            following = look(stored)
+            following = look(stored, gathers)
         except _Unusable as damage:
             logger.warning("the index of %s is made anew: %s", damage.month, damage)
             month_index.remove(damage.month)
@@ -120,14 +121,14 @@ def _from_the_beginning() -> Coverage:
     return Coverage(low=newest, high=newest, open=frozenset(active), boot=coverage.boot_id())
 
 
-def _new(stored: Coverage) -> Coverage | None:
+def _new(stored: Coverage, gathers: bool) -> Coverage | None:
     rows = _batch(Run.objects.filter(pk__gt=stored.high).order_by("pk"))
-    if not rows:
+    if not rows or (gathers and not _are_worth_a_pack(rows)):
         return None
     return replace(_indexed(rows, stored), high=rows[-1].pk)
 
 
-def _ended(stored: Coverage) -> Coverage | None:
+def _ended(stored: Coverage, gathers: bool) -> Coverage | None:
     if not stored.open:
         return None
     active = Run.objects.active().filter(pk__lte=stored.high).values_list("pk", flat=True)
@@ -135,12 +136,14 @@ def _ended(stored: Coverage) -> Coverage | None:
     if not ended:
         return None
     rows = _batch(Run.objects.filter(pk__in=ended).order_by("pk"))
+    if gathers and len(ended) < BATCH and not _are_worth_a_pack(rows):
+        return None
     last = rows[-1].pk if rows else ended[-1]
     done = [pk for pk in ended if pk <= last]  # deleted ones too
     return replace(_indexed(rows, stored), open=stored.open.difference(done))
 
 
-def _older(stored: Coverage) -> Coverage | None:
+def _older(stored: Coverage, _gathers: bool) -> Coverage | None:
     if stored.is_complete:
         return None
     rows = _batch(Run.objects.filter(pk__lte=stored.low).order_by("-pk"))
@@ -159,6 +162,10 @@ def _batch(runs: RunQuerySet) -> list[_Row]:
         if batch_bytes > BATCH_BYTES:
             break
     return rows
+
+
+def _are_worth_a_pack(rows: list[_Row]) -> bool:
+    return len(rows) >= BATCH or sum(row.log_bytes for row in rows) >= packs.PACK_LENGTH
 
 
 def _indexed(rows: list[_Row], stored: Coverage) -> Coverage:
@@ -192,21 +199,20 @@ def _add(month: str, rows: list[_Row], *, is_new: bool) -> None:
 def _to_index(rows: list[_Row], held: Container[int]) -> Iterator[IndexedRun]:
     for row in rows:
         path = paths.run_folder(row.folder) / LOG
-        if row.pk in held or not _has_output(path):
+        if row.pk in held:
             continue
-        parts = log_texts.plain_parts(path)
-        yield IndexedRun(run=row.pk, folder=row.folder, parts=parts, texts=_documents(path, parts))
+        parts = _parts(path)
+        if parts is not None:
+            documents = _documents(path, parts)
+            yield IndexedRun(run=row.pk, folder=row.folder, parts=parts, texts=documents)
 
 
-def _has_output(path: Path) -> bool:
+def _parts(path: Path) -> list[tuple[int, int]] | None:
+    """Return the parts of a log; None where there is no output."""
     try:
-        stored = stored_log.open_stored(path)
-    except OSError:
-        return False
-    if stored is None:  # retention was faster
-        return False
-    with closing(stored):
-        return stored.size > 0
+        return log_texts.plain_parts(path)
+    except OSError:  # among them: retention was faster
+        return None
 
 
 def _documents(path: Path, parts: list[tuple[int, int]]) -> Iterator[str]:

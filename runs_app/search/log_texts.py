@@ -5,7 +5,7 @@ others (progress bars, lines of two streams that interleave, output left out) ar
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,10 @@ class AnyBlock(Block):
         )
 
 
+class ChangedLog(Exception):
+    """The log is not the one that was indexed: a script wrote over it, or the disk lost some of it."""
+
+
 class LogTexts:
     """The blocks of a log by position. Raises FileNotFoundError when the log is gone."""
 
@@ -104,7 +108,10 @@ class PlainLog(LogTexts):
         end = self._stored.size
         if position + 1 < self.count:
             end = self._parts[position + 1][0]
-        return PlainBlock(self._stored.pread(end - begin, begin), lines + 1)
+        data = self._stored.pread(end - begin, begin) if begin < end else b""
+        if not data or not _is_plain(data):
+            raise ChangedLog
+        return PlainBlock(data, lines + 1)
 
 
 class AnyLog(LogTexts):
@@ -135,15 +142,13 @@ def opened(path: Path, parts: Sequence[tuple[int, int]]) -> Iterator[LogTexts]:
         stored.close()
 
 
-def plain_parts(path: Path) -> list[tuple[int, int]]:
-    """Return offset and number of lines before each part of a plain log; empty for any other, and for an empty log."""
+def plain_parts(path: Path) -> list[tuple[int, int]] | None:
+    """Return offset and number of lines before each part of a plain log; empty for any other, None where nothing is."""
     stored = stored_log.open_stored(path)
     if stored is None:
-        return []
-    try:
-        return _parts(stored)
-    finally:
-        stored.close()
+        return None
+    with closing(stored):
+        return _parts(stored) if stored.size else None
 
 
 def _parts(stored: StoredLog) -> list[tuple[int, int]]:
@@ -153,9 +158,13 @@ def _parts(stored: StoredLog) -> list[tuple[int, int]]:
     while data := stored.pread(part_bytes + MAX_RECORD_BYTES, offset):
         end = data.find(b"\n", part_bytes - 1) + 1 or len(data)
         data = data[:end]
-        if not line_index.is_plain(data) or terminal.has_moves(data.replace(b"\r\n", b"\n")):
+        if not _is_plain(data):
             return []
         parts.append((offset, lines))
         offset += len(data)
         lines += data.count(b"\n")
     return parts
+
+
+def _is_plain(data: bytes) -> bool:
+    return line_index.is_plain(data) and not terminal.has_moves(data.replace(b"\r\n", b"\n"))

@@ -1,21 +1,24 @@
 """The index of one month's logs: an SQLite file of its own, `search/2026-11.sqlite3`, that can be made anew.
 
 FTS5 with trigrams and without content. Document `64 * run + part` is a part of a run's log, so that the newest come
-first without sorting. Beside it a row a run says where in its log the parts begin.
+first without sorting. Beside it a row a run says where in its log the parts begin. Small logs share a document, that of
+the newest of them, and a row that names them all.
 """
 
+import heapq
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runs_app.search import texts
+from runs_app.search import packs, texts
+from runs_app.search.packs import ANY_PART, Pack, Place, SmallLog
 from tempo_site.lib import paths
 
 SUFFIX = ".sqlite3"
-VERSION = 1
+VERSION = 2
 MAX_PARTS = 64
 TRIGRAM = 3
 MAX_TRIGRAMS = 16  # of one word: more would not narrow it down further
@@ -27,11 +30,18 @@ _SCHEMA = """
     );
     INSERT INTO docs(docs, rank) VALUES ('hashsize', 262144);
     CREATE TABLE runs (run INTEGER PRIMARY KEY, folder TEXT NOT NULL, parts TEXT NOT NULL, skips INTEGER NOT NULL);
+    CREATE TABLE packs (newest INTEGER PRIMARY KEY, runs BLOB NOT NULL);
     CREATE INDEX runs_with_skips ON runs (run) WHERE skips;
-    PRAGMA user_version = 1;
+    PRAGMA user_version = 2;
 """
-_ANY = "SELECT run FROM runs WHERE run < ? ORDER BY run DESC"
-_MATCHES = "SELECT rowid FROM docs WHERE docs MATCH ? AND rowid < ? ORDER BY rowid DESC"
+_ANY_ALONE = "SELECT run FROM runs WHERE run < ? ORDER BY run DESC"
+_ANY_PACK = "SELECT newest, runs FROM packs WHERE newest < ? ORDER BY newest DESC"
+_MATCHES = f"""
+    SELECT docs.rowid, packs.runs FROM docs LEFT JOIN packs ON packs.newest = docs.rowid / {MAX_PARTS}
+    WHERE docs MATCH ? AND docs.rowid < ? ORDER BY docs.rowid DESC
+"""
+_PACKS_NEAR = "SELECT newest, runs FROM packs WHERE newest >= ? AND newest < ?"
+_WHOLE = [(0, 0)]  # of a log that is one part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,30 +77,75 @@ def remove(month: str) -> None:
 class MonthIndex:
     """An open file. Every method may raise sqlite3.Error."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, month: str) -> None:
         self._connection = connection
+        self._month = month
+        self._near: dict[int, str] = {}  # the folders of the pack that was asked for last
 
     def holds(self, runs: Sequence[int]) -> dict[int, str]:
         """Return the folders of those runs that the file holds, by run."""
+        if not runs:
+            return {}
         places = ",".join("?" * len(runs))
         rows = self._connection.execute(
             f"SELECT run, folder FROM runs WHERE run IN ({places})", runs
         )
-        return dict(rows)
+        held = dict(rows)
+        packed = self._in_packs(min(runs), max(runs))
+        held.update((run, packed[run]) for run in runs if run in packed)
+        return held
+
+    def _in_packs(self, first: int, last: int) -> dict[int, str]:
+        # The folders of runs in packs, between these and a little beyond.
+        folders: dict[int, str] = {}
+        rows = self._connection.execute(_PACKS_NEAR, [first, last + packs.MAX_SPAN])
+        for newest, stored in rows:
+            folders.update(packs.folders_of(newest, stored, self._month))
+        return folders
 
     def add(self, runs: Iterable[IndexedRun]) -> None:
         with self._connection:
+            pack = Pack()
             for run in sorted(runs, key=lambda each: each.run):
-                skips = False
-                for part, text in enumerate(run.texts):
-                    skips = skips or texts.has_long_words(text)
-                    # The line ends behind it make the last two characters begin a trigram as well.
-                    document = (run.run * MAX_PARTS + part, f"{texts.folded(text)}\n\n")
-                    self._connection.execute(
-                        "INSERT INTO docs (rowid, text) VALUES (?, ?)", document
-                    )
-                row = (run.run, run.folder, json.dumps(run.parts), skips)
-                self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", row)
+                read = _read_if_short(run)
+                log = self._small_log(read)
+                if log is None:
+                    self._add_alone(read)
+                    continue
+                if not pack.has_place_for(log):
+                    self._add_pack(pack)
+                    pack = Pack()
+                pack.add(log)
+            if pack.logs:
+                self._add_pack(pack)
+
+    def _small_log(self, run: IndexedRun) -> SmallLog | None:
+        # None where the run needs a document, or a row, of its own.
+        ending = packs.ending_of(run.folder, run.run, self._month)
+        if run.parts != _WHOLE or not ending:
+            return None
+        text = "\n".join(run.texts)
+        if not text or len(text) > packs.SMALL_LENGTH or texts.has_long_words(text):
+            return None
+        return SmallLog(run.run, ending, text)
+
+    def _add_alone(self, run: IndexedRun) -> None:
+        skips = False
+        for part, text in enumerate(run.texts):
+            skips = skips or texts.has_long_words(text)
+            self._add_document(run.run, part, text)
+        row = (run.run, run.folder, json.dumps(run.parts), skips)
+        self._connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", row)
+
+    def _add_pack(self, pack: Pack) -> None:
+        # The line ends between them keep the end of one and the begin of the next one apart.
+        self._add_document(pack.newest, 0, "\n\n".join([log.text for log in pack.logs]))
+        self._connection.execute("INSERT INTO packs VALUES (?, ?)", (pack.newest, pack.stored()))
+
+    def _add_document(self, run: int, part: int, text: str) -> None:
+        # The line ends behind it make the last two characters begin a trigram as well.
+        document = (run * MAX_PARTS + part, f"{texts.folded(text)}\n\n")
+        self._connection.execute("INSERT INTO docs (rowid, text) VALUES (?, ?)", document)
 
     def save(self) -> None:
         """Bring all that was written to the disk."""
@@ -102,10 +157,14 @@ class MonthIndex:
     def run(self, run: int) -> IndexedRun | None:
         rows = self._connection.execute("SELECT folder, parts FROM runs WHERE run = ?", [run])
         found = rows.fetchone()
-        if found is None:
-            return None
-        folder, parts = found
-        return IndexedRun(run=run, folder=folder, parts=json.loads(parts))
+        if found is not None:
+            folder, parts = found
+            return IndexedRun(run=run, folder=folder, parts=json.loads(parts))
+        if run not in self._near:
+            self._near = self._in_packs(run, run)
+        if run in self._near:
+            return IndexedRun(run=run, folder=self._near[run], parts=_WHOLE)
+        return None
 
     def has_skips(self) -> bool:
         return (
@@ -113,16 +172,30 @@ class MonthIndex:
             is not None
         )
 
-    def matches(self, words: Sequence[str], *, below: int) -> Iterator[tuple[int, int | None]]:
-        """Yield the (run, part) below a run that may hold all words, the newest first; part None: any part."""
+    def matches(self, words: Sequence[str], *, below: int) -> Iterator[Place]:
+        """Yield where below a run all words may be, the newest run first. Of a pack that is in every log."""
+        beyond = below + packs.MAX_SPAN  # where the pack of an older run may be
         expression = self._expression(words)
-        if not expression:
-            for (run,) in self._connection.execute(_ANY, [below]):
-                yield run, None
-            return
-        for (document,) in self._connection.execute(_MATCHES, [expression, below * MAX_PARTS]):
+        groups = self._groups_with(expression, beyond) if expression else self._all_groups(beyond)
+        for place in packs.newest_first(groups):
+            if place.run < below:
+                yield place
+
+    def _groups_with(self, expression: str, below: int) -> Iterator[list[Place]]:
+        rows = self._connection.execute(_MATCHES, [expression, below * MAX_PARTS])
+        for document, stored in rows:
             run, part = divmod(document, MAX_PARTS)
-            yield run, part
+            yield [Place(run, part)] if stored is None else packs.places(run, stored)
+
+    def _all_groups(self, below: int) -> Iterator[list[Place]]:
+        alone = self._connection.execute(_ANY_ALONE, [below])
+        packed = self._connection.execute(_ANY_PACK, [below])
+        yield from heapq.merge(
+            ([Place(run, ANY_PART)] for (run,) in alone),
+            (packs.places(newest, stored) for newest, stored in packed),
+            key=lambda group: group[0].run,
+            reverse=True,
+        )
 
     def _expression(self, words: Sequence[str]) -> str:
         needed: list[str] = []
@@ -150,6 +223,10 @@ class MonthIndex:
         return [f"({' OR '.join(terms)})"]
 
 
+def _read_if_short(run: IndexedRun) -> IndexedRun:
+    return replace(run, texts=list(run.texts)) if run.parts == _WHOLE else run
+
+
 def trigrams(word: str) -> list[str]:
     starts = range(len(word) - TRIGRAM + 1)
     step = max(1, len(starts) // MAX_TRIGRAMS)
@@ -170,7 +247,7 @@ def reading(month: str) -> Iterator[MonthIndex]:
         # All questions see the file as it is now.
         connection.execute("BEGIN")
         _check_version(connection)
-        yield MonthIndex(connection)
+        yield MonthIndex(connection, month)
     finally:
         connection.close()
 
@@ -188,7 +265,7 @@ def writing(month: str, *, is_new: bool) -> Iterator[MonthIndex]:
         if is_new and not _version(connection):
             connection.executescript(_SCHEMA)
         _check_version(connection)
-        yield MonthIndex(connection)
+        yield MonthIndex(connection, month)
     finally:
         connection.close()
 

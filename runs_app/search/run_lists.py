@@ -1,12 +1,16 @@
 """Lists of runs by every filter, page by page. A text is looked for in the output; what was not searched is said."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
 
-from runs_app.history.run_filters import RunFilter
-from runs_app.models import Run
-from runs_app.search import found_lines, query, search
+from runs_app.history import history, run_filters, run_rows
+from runs_app.history.run_filters import Row, RunFilter, Scan
+from runs_app.history.run_rows import RunRow
+from runs_app.models import Run, RunQuerySet
+from runs_app.search import candidate_runs, found_lines, query, search
 from runs_app.search.found_lines import FoundLine
 from runs_app.search.query import Query, QueryError
 from runs_app.search.search import Cursor, Results
@@ -26,16 +30,60 @@ class RunList:
     results: Results = field(default_factory=Results)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowList:
+    """A page of a list as plain values; `searched_back_to` only where the time was over."""
+
+    rows: list[RunRow]
+    older: str
+    searched_back_to: datetime | None
+
+
 def page(
     chosen: RunFilter, *, before: str = "", limit: int, budget_s: float | None = None
 ) -> RunList:
-    """Return runs newest first, below the cursor `before`. Raises QueryError, Busy and TooSlow for a text."""
+    """Return runs newest first, below the cursor `before`; how far it came where the time was over. Raises QueryError,
+    Busy and TooSlow for a text.
+    """
     if chosen.text:
         return _page_by_text(chosen, before=before, limit=limit, budget_s=budget_s)
+    scan_s = run_filters.SCAN_S if budget_s is None else budget_s
+    scan = _scan(chosen, history.loaded, before, limit, scan_s)
+    results = Results()
+    if scan.goes_on_below is not None:
+        below = scan.goes_on_below
+        results = Results(
+            next_cursor=Cursor(below), searched_back_to=candidate_runs.created_at(below)
+        )
+    return RunList(runs=scan.rows[:limit], older=_older(scan, limit), results=results)
+
+
+def rows(chosen: RunFilter, *, before: str = "", limit: int) -> RowList:
+    """Do as `page` for a list without a text."""
+    scan = _scan(chosen, run_rows.rows, before, limit, run_filters.SCAN_S)
+    below = scan.goes_on_below
+    back_to = candidate_runs.created_at(below) if below is not None else None
+    return RowList(rows=scan.rows[:limit], older=_older(scan, limit), searched_back_to=back_to)
+
+
+def _scan(
+    chosen: RunFilter,
+    load: Callable[[RunQuerySet], list[Row]],
+    before: str,
+    limit: int,
+    budget_s: float,
+) -> Scan[Row]:
+    # One more than the page has: it tells whether there is another page.
     start = _cursor(before)
-    runs = chosen.page(before=start.run if start else None, limit=limit + 1)
-    older = str(runs[limit - 1].pk) if len(runs) > limit else ""
-    return RunList(runs=runs[:limit], older=older)
+    return chosen.scan(
+        load, before=start.run if start else None, limit=limit + 1, budget_s=budget_s
+    )
+
+
+def _older(scan: Scan[Any], limit: int) -> str:
+    if scan.goes_on_below is not None:
+        return str(scan.goes_on_below)
+    return str(scan.rows[limit - 1].pk) if len(scan.rows) > limit else ""
 
 
 def parse_text(text: str) -> Query:
@@ -49,14 +97,15 @@ def parse_text(text: str) -> Query:
 def _page_by_text(chosen: RunFilter, *, before: str, limit: int, budget_s: float | None) -> RunList:
     asked = replace(parse_text(chosen.text), kind=chosen.kind)
 
-    def find_chosen(ids: Sequence[int]) -> dict[int, Run]:
-        return {run.pk: run for run in chosen.page(among=ids, limit=len(ids))}
+    def find_chosen(ids: Sequence[int]) -> list[int]:
+        return chosen.ids(among=ids)
 
     results = search.search(
         asked, cursor=_cursor(before), limit=limit, budget_s=budget_s, choose=find_chosen
     )
+    found = [hit.run.pk for hit in results.hits]
     return RunList(
-        runs=[hit.run for hit in results.hits],
+        runs=chosen.page(among=found, limit=limit) if found else [],
         older=str(results.next_cursor or ""),
         lines={hit.run.pk: found_lines.found_line(hit, asked) for hit in results.hits},
         results=results,

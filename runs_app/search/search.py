@@ -9,23 +9,23 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from typing import NamedTuple
 
-from runs_app.history.history import LONG_TEXTS
 from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run
-from runs_app.search import coverage, log_texts, month_index, patterns, texts
-from runs_app.search.log_texts import Block, LoggedLine, LogTexts
+from runs_app.search import candidate_runs, coverage, log_texts, month_index, patterns, texts
+from runs_app.search.candidate_runs import RunRow
+from runs_app.search.log_texts import Block, ChangedLog, LoggedLine, LogTexts
 from runs_app.search.marks import Span
 from runs_app.search.month_index import MonthIndex
+from runs_app.search.packs import ANY_PART, Place
 from runs_app.search.query import Query, QueryError
 from runs_app.signals import search_degraded
-from scripts_app import folders
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ CONTEXT = 2  # lines before and after
 FIRST_CHUNK, MAX_CHUNK = 8, 256  # candidates whose rows are read together
 MAX_ID = 2**53
 
-# Those of the runs with these ids that a list shows.
-Choose = Callable[[Sequence[int]], Mapping[int, Run]]
+# Those of these runs that a list shows.
+Choose = Callable[[Sequence[int]], Collection[int]]
 
 _places = threading.BoundedSemaphore(AT_ONCE)
 
@@ -59,7 +59,7 @@ class Cursor(NamedTuple):
         return f"{self.run}.{self.row}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Hit:
     run: Run
     line: LoggedLine
@@ -84,9 +84,17 @@ class Results:
         return self.next_cursor is None
 
 
+class _Found(NamedTuple):
+    run: int
+    line: LoggedLine
+    spans: tuple[Span, ...]
+    before: list[str]
+    after: list[str]
+
+
 class Candidate(NamedTuple):
     run: int
-    parts: frozenset[int | None]  # with None: any
+    parts: frozenset[int]  # or ANY_PART
 
 
 def parse_cursor(text: str) -> Cursor | None:
@@ -109,7 +117,7 @@ def search(
     if query.is_empty:
         raise QueryError("A search needs a word, a phrase or `re:...`.")
     if not _places.acquire(timeout=WAIT_S):
-        raise Busy("Other searches are going on.\nhint: try again in a moment")
+        raise Busy("Other searches are going on.\nhint: try again shortly")
     try:
         deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
         bounds = _Bounds(limit=limit, deadline=deadline, choose=choose)
@@ -126,15 +134,24 @@ class _Bounds:
 
 
 def _search(query: Query, cursor: Cursor, bounds: _Bounds) -> Results:
+    damaged: set[str] = set()
     while True:
         with ExitStack() as stack:
-            page = _Page(query, stack, bounds)
+            page = _Page(query, stack, bounds, damaged)
             try:
                 return page.fill(cursor)
             except _Damaged as damage:
-                # Without the file its runs are scanned, and the engine makes it anew.
-                logger.warning("the index of %s is damaged: %s", damage.month, damage)
-                month_index.remove(damage.month)
+                damaged.add(damage.month)
+                _give_up(damage.month, damage)
+
+
+def _give_up(month: str, why: Exception) -> None:
+    # Without the file its runs are scanned, and the engine makes it anew.
+    logger.warning("the index of %s is damaged: %s", month, why)
+    try:
+        month_index.remove(month)
+    except OSError as error:
+        logger.warning("the index of %s cannot be removed: %s", month, error)
 
 
 class _Damaged(Exception):
@@ -144,17 +161,29 @@ class _Damaged(Exception):
 
 
 class _Page:
-    def __init__(self, query: Query, stack: ExitStack, bounds: _Bounds) -> None:
+    def __init__(
+        self, query: Query, stack: ExitStack, bounds: _Bounds, damaged: Collection[str]
+    ) -> None:
         self._query = query
         self._bounds = bounds
         self._results = Results()
+        self._found: list[_Found] = []
+        self._runs_path = paths.runs()
         # Before the files are opened: what is added meanwhile is searched twice and not left out.
         stored = coverage.load()
-        self._indexes = _open_indexes(stack)
+        self._indexes = _open_indexes(stack, damaged)
         self._covered = coverage.reliable(stored, self._indexes)
         self._patterns = [stack.enter_context(patterns.matcher(each)) for each in query.patterns]
 
     def fill(self, cursor: Cursor) -> Results:
+        self._search_from(cursor)
+        runs = candidate_runs.runs_by_id([found.run for found in self._found])
+        for found in self._found:
+            if found.run in runs:  # or retention was faster
+                self._results.hits.append(Hit(runs[found.run], *found[1:]))
+        return self._results
+
+    def _search_from(self, cursor: Cursor) -> None:
         results = self._results
         results.percent = coverage.percent(self._covered)
         if results.percent < 100:
@@ -164,34 +193,32 @@ class _Page:
         size = FIRST_CHUNK
         while chunk := list(islice(candidates, size)):
             size = min(2 * size, MAX_CHUNK)
-            runs = self._runs([candidate.run for candidate in chunk])
+            rows = self._rows([candidate.run for candidate in chunk])
             for candidate in chunk:
-                run = runs.get(candidate.run)
-                if run is not None and self._search_run(run, candidate, cursor):
-                    return results
+                row = rows.get(candidate.run)
+                if row is not None and self._search_run(row, candidate, cursor):
+                    return
             if self._is_over():
                 results.next_cursor = Cursor(chunk[-1].run)
-                results.searched_back_to = _created_at(chunk[-1].run)
-                return results
+                results.searched_back_to = candidate_runs.created_at(chunk[-1].run)
+                return
         results.searched_back_to = None
-        return results
 
-    def _runs(self, ids: Sequence[int]) -> Mapping[int, Run]:
-        found = _runs(self._query, ids)
+    def _rows(self, ids: Sequence[int]) -> Mapping[int, RunRow]:
+        found = candidate_runs.rows_for(self._query, ids)
         if self._bounds.choose is None or not found:
             return found
-        return self._bounds.choose(list(found))
+        return {pk: found[pk] for pk in self._bounds.choose(list(found))}
 
     def _candidates(self, *, below: int) -> Iterator[Candidate]:
-        streams: list[Iterator[tuple[int, int | None]]] = [self._not_indexed(below=below)]
+        streams = [self._not_indexed(below=below)]
         for month in self._indexes:
             streams.append(self._matches(month, below=below))
         merged = heapq.merge(*streams, key=_run_of, reverse=True)
         for run, group in groupby(merged, key=_run_of):
-            parts = {part for _, part in group}
-            yield Candidate(run, frozenset(parts))
+            yield Candidate(run, frozenset(place.part for place in group))
 
-    def _matches(self, month: str, *, below: int) -> Iterator[tuple[int, int | None]]:
+    def _matches(self, month: str, *, below: int) -> Iterator[Place]:
         try:
             yield from self._indexes[month].matches(self._query.words, below=below)
         except sqlite3.OperationalError:
@@ -199,7 +226,7 @@ class _Page:
         except sqlite3.DatabaseError as error:
             raise _Damaged(month, str(error)) from error
 
-    def _not_indexed(self, *, below: int) -> Iterator[tuple[int, int | None]]:
+    def _not_indexed(self, *, below: int) -> Iterator[Place]:
         # Files that are there hold runs of which the coverage does not know, as while it is made anew.
         runs = coverage.not_covered(self._covered, below=below)
         while page := list(islice(runs, coverage.PAGE)):
@@ -208,42 +235,52 @@ class _Page:
                 held.update(index.holds(page))
             for run in page:
                 if run not in held:
-                    yield run, None
+                    yield Place(run, ANY_PART)
 
-    def _search_run(self, run: Run, candidate: Candidate, cursor: Cursor) -> bool:
+    def _search_run(self, run: RunRow, candidate: Candidate, cursor: Cursor) -> bool:
         # Whether the page ends here.
         below = cursor.row if run.pk == cursor.run else MAX_ID
-        self._results.searched_back_to = run.started_at or run.created_at
+        self._results.searched_back_to = run.began
         try:
-            parts = self._parts(run)
-            with log_texts.opened(paths.run_folder(run.folder) / LOG, parts) as log:
-                positions = _positions(log, candidate, has_parts=bool(parts))
-                return any(
-                    self._search_block(run, log, position, below)
-                    for position in positions
-                    if not self._has_enough_of(run)
-                )
+            try:
+                return self._search_log(run, self._parts(run), candidate, below)
+            except ChangedLog:
+                logger.warning("the log of run %s is not the one that was indexed", run.pk)
+                if self._found and self._found[-1].run == run.pk:
+                    below = self._found[-1].line.row
+                return self._search_log(run, [], candidate, below)
         except FileNotFoundError:  # retention was faster
             return False
         except OSError as error:
             logger.warning("the log of run %s could not be searched: %s", run.pk, error)
             return False
 
-    def _parts(self, run: Run) -> list[tuple[int, int]]:
+    def _search_log(
+        self, run: RunRow, parts: list[tuple[int, int]], candidate: Candidate, below: int
+    ) -> bool:
+        with log_texts.opened(self._runs_path.joinpath(run.folder, LOG), parts) as log:
+            positions = _positions(log, candidate, has_parts=bool(parts))
+            return any(
+                self._search_block(run, log, position, below)
+                for position in positions
+                if not self._has_enough_of(run)
+            )
+
+    def _parts(self, run: RunRow) -> list[tuple[int, int]]:
         index = self._indexes.get(run.folder.partition("/")[0])
         found = index.run(run.pk) if index else None
         if found is None or found.folder != run.folder:
             return []
         return found.parts
 
-    def _search_block(self, run: Run, log: LogTexts, position: int, below: int) -> bool:
+    def _search_block(self, run: RunRow, log: LogTexts, position: int, below: int) -> bool:
         block = log.block(position)
         if block.first >= below:
             return False
         self._results.read_bytes += len(block.text)
         for row, spans in self._matching_rows(block, below):
-            self._results.hits.append(_hit(run, log, position, block, row, spans))
-            if len(self._results.hits) == self._bounds.limit:
+            self._found.append(_found(run.pk, log, position, block, row, spans))
+            if len(self._found) == self._bounds.limit:
                 self._results.next_cursor = Cursor(run.pk, 1 if self._bounds.choose else row)
                 return True
             if self._has_enough_of(run):
@@ -253,9 +290,9 @@ class _Page:
             return True
         return False
 
-    def _has_enough_of(self, run: Run) -> bool:
-        hits = self._results.hits
-        return self._bounds.choose is not None and bool(hits) and hits[-1].run.pk == run.pk
+    def _has_enough_of(self, run: RunRow) -> bool:
+        found = self._found
+        return self._bounds.choose is not None and bool(found) and found[-1].run == run.pk
 
     def _is_over(self) -> bool:
         return time.monotonic() >= self._bounds.deadline
@@ -299,56 +336,35 @@ def moment_of(line: LoggedLine) -> datetime:
     return datetime.fromtimestamp(min(line.epoch_ms, 253_402_300_799_000) / 1000, tz=UTC)
 
 
-def _run_of(candidate: tuple[int, int | None]) -> int:
-    return candidate[0]
+def _run_of(place: Place) -> int:
+    return place.run
 
 
-def _open_indexes(stack: ExitStack) -> Mapping[str, MonthIndex]:
-    # Without a file its runs are scanned, and the engine makes it anew.
+def _open_indexes(stack: ExitStack, damaged: Collection[str]) -> Mapping[str, MonthIndex]:
     found = {}
     for month in month_index.months():
+        if month in damaged:
+            continue
         try:
             found[month] = stack.enter_context(month_index.reading(month))
         except sqlite3.OperationalError as error:
             logger.warning("the index of %s could not be opened: %s", month, error)
         except sqlite3.DatabaseError as error:
-            logger.warning("the index of %s is damaged: %s", month, error)
-            month_index.remove(month)
+            _give_up(month, error)
     return found
-
-
-def _created_at(run: int) -> datetime | None:
-    return Run.objects.filter(pk=run).values_list("created_at", flat=True).first()
-
-
-def _runs(query: Query, ids: Sequence[int]) -> dict[int, Run]:
-    """Return those of the runs that the query may find, as the list of runs would show them."""
-    rows = Run.objects.of_kind(query.kind).filter(query.among, pk__in=ids)
-    if query.script:
-        rows = rows.filter(script__slug=query.script)
-    if query.folder:
-        rows = rows.filter(folders.within(query.folder, field="script__folder__path"))
-    if query.statuses:
-        rows = rows.filter(status__in=query.statuses)
-    if query.after:
-        rows = rows.exclude(finished_at__lt=query.after)
-    if query.before:
-        rows = rows.exclude(created_at__gte=query.before)
-    related = rows.select_related("script", "environment").defer(*LONG_TEXTS)
-    return related.in_bulk()
 
 
 def _positions(log: LogTexts, candidate: Candidate, *, has_parts: bool) -> Iterator[int]:
     for position in reversed(range(log.count)):
-        if None in candidate.parts or not has_parts or position in candidate.parts:
+        if ANY_PART in candidate.parts or not has_parts or position in candidate.parts:
             yield position
 
 
-def _hit(
-    run: Run, log: LogTexts, position: int, block: Block, row: int, spans: Sequence[Span]
-) -> Hit:
+def _found(
+    run: int, log: LogTexts, position: int, block: Block, row: int, spans: Sequence[Span]
+) -> _Found:
     around = _lines_around(log, position, block, row)
-    return Hit(
+    return _Found(
         run=run,
         line=block.line(row),
         spans=tuple(spans),

@@ -83,7 +83,8 @@ def problems_to_confirm(script: Script) -> list[Problem]:
 
 def problems_of(version: Version) -> list[Problem]:
     """Return the problems of a version that a person has to know of before its first run."""
-    return check.problems_to_confirm(check.find_problems(**versions.fields_of(version)))
+    fields = versions.fields_of(version)
+    return check.problems_to_confirm(check.find_problems(**fields, known=None))
 
 
 def has_run(script: Any) -> bool:

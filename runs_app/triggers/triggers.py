@@ -6,6 +6,7 @@ from typing import Any, Unpack
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 
 from runs_app.admission import births
 from runs_app.models import Run
@@ -127,7 +128,11 @@ def start_backup(params: dict[str, Any], *, trigger: Trigger, by: str, now: date
 def _start_own_program(kind: Kind, *, now: datetime, **fields: Any) -> Run:
     given = {"trigger": Trigger.BUILD, "timeout_s": settings.BUILD_TIMEOUT_S, **fields}
     with transaction.atomic():
-        run = Run.objects.create(kind=kind, created_at=now, **given)
+        last = (
+            Run.objects.own_programs().filter(kind=kind).aggregate(most=Max("own_number"))["most"]
+        )
+        number = (last or 0) + 1
+        run = Run.objects.create(kind=kind, own_number=number, created_at=now, **given)
         new_runs.enqueue_admission()
         if kind == Kind.INSTALL:
             trail.record("installed", kind="Python", name=fields["params"]["python"])

@@ -133,7 +133,7 @@ def setup_backup(request: HttpRequest, token: str) -> HttpResponse:
         rate_limits.require(rate_limits.SET_UP, rate_limits.address_of(request))
     if not first_start.is_open_for(token):
         raise Http404(SETUP_OVER)
-    form = SetupBackupForm(request.POST or None)
+    form = SetupBackupForm(request.POST or None, initial={"backup": request.GET.get("backup")})
     context: dict[str, Any] = {"form": form, "token": token, "folder": paths.backups()}
     context["has_backups"] = bool(form.fields["backup"].choices)  # type: ignore[attr-defined]
     if form.is_valid():
@@ -162,8 +162,10 @@ def backup_list_context(now: datetime) -> dict[str, Any]:
         "trouble": nightly_backup.why_bad(now),
         "has_passphrase": has_passphrase,
         "secrets": Variable.objects.filter(is_secret=True).count(),
-        "second_place": store.value(section.SECOND_PLACE),
-        "with_logs": store.value(section.LOGS),
+        "places": [
+            place for place in map(store.value, (section.SECOND_PLACE, section.REMOTE)) if place
+        ],
+        "folder": paths.backups(),
         "now": now,
     }
 

@@ -19,6 +19,9 @@ from runs_app.history.retention_rules import Change, Rules
 from scripts_app.models import Folder, Script
 from tempo_site import auth
 from tempo_site.audit import trail
+from tempo_site.lib import humanize
+from tempo_site.lib.widgets.number_input import NumberWithPresets
+from tempo_site.stored_settings import retention as retention_settings
 from tempo_site.stored_settings.fields import SettingRefused
 
 FOR_STAFF = "Only staff may change what is kept."
@@ -30,12 +33,25 @@ class LimitsForm(forms.Form):
     """Limits for one target: `all`, `folder:<id>` or `script:<id>`."""
 
     target = forms.ChoiceField(label="Of")
-    days = forms.IntegerField(required=False, min_value=1, max_value=36_500)
+    days = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=36_500,
+        widget=NumberWithPresets(presets=retention_settings.DAY_PRESETS, unit="days"),
+    )
     runs = forms.IntegerField(
-        label="Runs of a script", required=False, min_value=1, max_value=2**31 - 1
+        label="Runs of a script",
+        required=False,
+        min_value=1,
+        max_value=2**31 - 1,
+        widget=NumberWithPresets(presets=retention_settings.RUN_PRESETS, unit="runs"),
     )
     mb = forms.IntegerField(
-        label="Megabytes of logs", required=False, min_value=1, max_value=2**31 - 1
+        label="Size of logs (MB)",
+        required=False,
+        min_value=1,
+        max_value=2**31 - 1,
+        widget=NumberWithPresets(presets=retention_settings.MB_PRESETS, unit="MB"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,6 +69,9 @@ class LimitsForm(forms.Form):
         limits = {"days": rules.default.days, "runs": rules.default.runs, "mb": rules.total_mb}
         for name, limit in limits.items():
             self.fields[name].widget.attrs["placeholder"] = limit
+
+    def limits(self) -> list[forms.BoundField]:
+        return [self["days"], self["runs"], self["mb"]]
 
     @property
     def change(self) -> Change:
@@ -102,10 +121,13 @@ def retention_context(form: LimitsForm, going: Going | None, now: datetime) -> d
     largest = sorted(figures, key=lambda row: row.kept_bytes, reverse=True)
     rules = retention_rules.rules()
     form.show(rules)
+    going_now = retention.preview(now=now)
     return {
         "form": form,
         "would_go": describe(going) if going else "",
-        "goes": describe(retention.preview(now=now)),
+        "goes": describe(going_now),
+        "may_delete": going_now.runs > 0,
+        "total": humanize.amount(rules.total_mb, "MB"),
         "rules": rules,
         "own": retention_rules.stored_rules(),
         "largest": largest[:MAX_ROWS],

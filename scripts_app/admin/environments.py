@@ -1,11 +1,13 @@
 """Admin of environments: to be looked at; the builds are Tempo's."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from scripts_app.environments import environments
 from scripts_app.models import Environment
+from tempo_site import auth
 from tempo_site.admin_base import ReadOnlyAdmin, chip
 
 MAX_REQUIREMENTS = 80  # characters
@@ -13,6 +15,9 @@ MAX_REQUIREMENTS = 80  # characters
 
 @admin.register(Environment)
 class EnvironmentAdmin(ReadOnlyAdmin):
+    acts = ("rebuild",)
+    places = (("Pythons and disk", "environment-list"),)
+    change_form_template = "admin/scripts_app/environment/change_form.html"
     list_display = ("python", "state_chip", "requirements_in_short", "created_at", "ready_at")
     list_filter = ("state",)
     fields = (
@@ -27,6 +32,10 @@ class EnvironmentAdmin(ReadOnlyAdmin):
         "ready_at",
         "builds",
     )
+
+    def do_rebuild(self, request: auth.SignedInRequest, environment: Environment) -> None:
+        environments.renew(environment)
+        self.message_user(request, "It is built again from its lock.", messages.SUCCESS)
 
     @admin.display(description="state", ordering="state")
     def state_chip(self, environment: Environment) -> SafeString:

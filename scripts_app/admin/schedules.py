@@ -1,6 +1,7 @@
 """Admin of schedules: on pages of their own, and on the page of the script."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -13,10 +14,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from scripts_app import bulk
 from scripts_app.admin.base import ActingAdmin, ActingMixin
 from scripts_app.forms import ScheduleForm, WallClockField, zone_of
 from scripts_app.models import Schedule, Script
-from scripts_app.schedules import outlook, schedules
+from scripts_app.schedules import all_schedules, outlook, schedules
 from tempo_site.lib import zone
 
 STAYS = "The runs it started stay."
@@ -117,6 +119,8 @@ class ScheduleAdmin(ActingAdmin):
     list_filter = ("kind", "enabled")
     list_select_related = ("script", "alarm")
     search_fields = ("script__name", "cron")
+    actions = ("enable_selected", "disable_selected", "pause_selected", "resume_selected")
+    places = (("Week and clashes", "schedule-list"), ("Pause everything…", "pause-all"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
         rows = super().get_queryset(request).filter(script__deleted_at=None)
@@ -150,6 +154,31 @@ class ScheduleAdmin(ActingAdmin):
 
     def delete_one(self, row: Schedule) -> None:
         schedules.delete(row)
+
+    @admin.action(description="Enable selected schedules")
+    def enable_selected(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
+        self._change_each(request, rows, "Enabled", enabled=True)
+
+    @admin.action(description="Disable selected schedules")
+    def disable_selected(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
+        self._change_each(request, rows, "Disabled", enabled=False)
+
+    @admin.action(description="Pause selected schedules for a day")
+    def pause_selected(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
+        until = timezone.now() + timedelta(days=1)
+        self._change_each(request, rows, "Paused for a day", paused_until=until)
+
+    @admin.action(description="Resume selected schedules")
+    def resume_selected(self, request: HttpRequest, rows: QuerySet[Schedule]) -> None:
+        self._change_each(request, rows, "Resumed", paused_until=None)
+
+    def _change_each(
+        self, request: HttpRequest, rows: QuerySet[Schedule], done: str, **values: Any
+    ) -> None:
+        verb = partial(all_schedules.change, now=timezone.now(), **values)
+        outcome = bulk.act_on_each(rows, verb)
+        count = bulk.count_of_schedules(len(outcome.done))
+        bulk.report(request, outcome, done=f"{done}: {count}.", name_of=str)
 
 
 def in_zone_of(schedule: Schedule, moment: datetime) -> str:

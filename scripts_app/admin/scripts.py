@@ -32,7 +32,7 @@ from tempo_site import auth
 from tempo_site.admin_base import LookOnly, chip
 from tempo_site.audit import reading, trail
 from tempo_site.lib import zone
-from tempo_site.lib.code_editor import CodeEditor
+from tempo_site.lib.widgets.code_editor import CodeEditor
 from tempo_site.models import AuditEntry
 
 NEWEST_VERSIONS = 10
@@ -125,8 +125,8 @@ class ScriptAdminForm(ActingMixin, forms.ModelForm, ScriptForm):  # type: ignore
 
 class VersionInline(LookOnly, admin.TabularInline):  # type: ignore[type-arg]
     model = Version
+    template = "admin/scripts_app/script/versions.html"
     extra = 0
-    show_change_link = True
     fields = ("number", "saved_by", "note", "created_at")
     readonly_fields = ("created_at",)
     verbose_name_plural = f"newest {NEWEST_VERSIONS} versions"
@@ -154,6 +154,11 @@ class ScriptAdmin(ActingAdmin):
     list_filter = ("enabled", "folder")
     list_select_related = ("folder", "version", "wanted_environment")
     search_fields = ("name", "slug", "description")
+    places = (
+        ("Import", "import-scripts"),
+        ("Import from cron", "crontab-import"),
+        ("Deleted", "deleted-scripts"),
+    )
     inlines = (ScheduleInline, VersionInline)
     actions = (
         "run_selected",

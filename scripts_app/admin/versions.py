@@ -12,12 +12,14 @@ from scripts_app.models import Version
 from tempo_site import auth
 from tempo_site.admin_base import ReadOnlyAdmin
 
+CHOOSE_TWO = "Tick two versions of the same script, the older and the newer one."
 LONG_TEXTS = ("code", "requirements", "environment__lock", "environment__requirements")
 
 
 @admin.register(Version)
 class VersionAdmin(ReadOnlyAdmin):
     acts = ("restore",)
+    actions = ("compare_selected",)
     change_form_template = "admin/scripts_app/version/change_form.html"
     list_display = ("script", "number", "is_draft", "saved_by", "note", "created_at")
     list_display_links = ("script", "number")
@@ -48,6 +50,18 @@ class VersionAdmin(ReadOnlyAdmin):
         if obj.script.deleted_at:
             return None
         return reverse("version-detail", args=[obj.script.slug, obj.number])
+
+    @admin.action(description="Compare two selected versions")
+    def compare_selected(
+        self, request: HttpRequest, rows: QuerySet[Version]
+    ) -> HttpResponse | None:
+        chosen = list(rows.order_by("number"))
+        if len(chosen) != 2 or chosen[0].script_id != chosen[1].script_id:
+            self.message_user(request, CHOOSE_TWO, messages.WARNING)
+            return None
+        older, newer = chosen
+        address = reverse("versions-compare", args=[older.script.slug])
+        return redirect(f"{address}?from={older.number}&to={newer.number}")
 
     def do_restore(self, request: auth.SignedInRequest, version: Version) -> HttpResponse | None:
         try:

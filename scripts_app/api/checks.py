@@ -1,10 +1,10 @@
-"""REST operation that looks for problems in a text that need not be stored anywhere."""
+"""REST operations on a text that need not be stored anywhere: its problems, and its usual form."""
 
 from django.http import HttpRequest
 from pydantic import BaseModel, ConfigDict
 
 from scripts_app.api.common import router
-from scripts_app.diagnostics import check
+from scripts_app.diagnostics import check, formatting
 from scripts_app.diagnostics.models import Problem
 from tempo_site.accounts import rate_limits
 
@@ -25,6 +25,21 @@ class CheckOut(BaseModel):
     problems: list[Problem]
 
 
+class FormatIn(BaseModel):
+    """A code to be formatted; `python_version` as in a script, empty: Tempo's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    python_version: str = ""
+
+
+class FormatOut(BaseModel):
+    """The code in its usual form."""
+
+    code: str
+
+
 # Not below /scripts/: a script may be called "check".
 @router.post("/check", response=CheckOut, tags=["drafts"])
 def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
@@ -36,6 +51,16 @@ def check_text(request: HttpRequest, data: CheckIn) -> CheckOut:
         python_version=data.python_version,
     )
     return CheckOut.model_construct(problems=found)
+
+
+@router.post("/format", response=FormatOut, tags=["drafts"])
+def format_text(request: HttpRequest, data: FormatIn) -> FormatOut:
+    """Format a code as the editor does (`ruff format`): the code does the same, nothing is stored."""
+    rate_limits.require(rate_limits.PREVIEW, rate_limits.address_of(request))
+    code = with_plain_line_ends(data.code)
+    return FormatOut.model_construct(
+        code=formatting.format_code(code, python_version=data.python_version)
+    )
 
 
 def with_plain_line_ends(text: str) -> str:

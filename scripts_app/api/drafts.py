@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from scripts_app import lookup
 from scripts_app.api.common import IF_MATCH, based_on, router
 from scripts_app.diagnostics import check
+from scripts_app.diagnostics.missing_packages import known_modules
 from scripts_app.diagnostics.models import Problem
+from scripts_app.models import Script
 from scripts_app.versions import drafts
 from scripts_app.versions.drafts import Text
 from tempo_site import auth
@@ -49,7 +51,8 @@ class DraftOut(DraftSaved):
 @router.get("/scripts/{slug:slug}/draft", response=DraftOut, tags=["drafts"])
 def read_draft(request: HttpRequest, response: HttpResponse, slug: str) -> DraftOut:
     """Show the text of a script: the draft, or else the current version."""
-    return draft_out(response, drafts.text(lookup.script(slug)))
+    script = lookup.script(slug)
+    return draft_out(response, script, drafts.text(script))
 
 
 @router.put(
@@ -65,7 +68,7 @@ def save_draft(
         script, based_on=revision, by=request.auth.user, now=now, **data.model_dump()
     )
     response.headers["ETag"] = etag(text)
-    return DraftSaved.model_construct(**saved_fields(text))
+    return DraftSaved.model_construct(**saved_fields(script, text))
 
 
 @router.delete(
@@ -75,7 +78,7 @@ def discard_draft(request: HttpRequest, response: HttpResponse, slug: str) -> Dr
     """Throw away the draft that `If-Match` names and show the text that is left: the current version's."""
     script = lookup.script(slug)
     drafts.discard(script, based_on=revision_seen(request))
-    return draft_out(response, drafts.text(script))
+    return draft_out(response, script, drafts.text(script))
 
 
 def revision_seen(request: HttpRequest) -> int:
@@ -89,10 +92,10 @@ def revision_seen(request: HttpRequest) -> int:
     return revision
 
 
-def draft_out(response: HttpResponse, text: Text) -> DraftOut:
+def draft_out(response: HttpResponse, script: Script, text: Text) -> DraftOut:
     response.headers["ETag"] = etag(text)
     return DraftOut.model_construct(
-        **saved_fields(text),
+        **saved_fields(script, text),
         author=text.author,
         version=text.version,
         code=text.code,
@@ -101,12 +104,12 @@ def draft_out(response: HttpResponse, text: Text) -> DraftOut:
     )
 
 
-def saved_fields(text: Text) -> dict[str, Any]:
+def saved_fields(script: Script, text: Text) -> dict[str, Any]:
     return {
         "revision": text.revision,
         "saved_at": text.saved_at,
         "is_draft": text.is_draft,
-        "problems": check.find_problems(**text.fields),
+        "problems": check.find_problems(**text.fields, known=known_modules(script)),
     }
 
 

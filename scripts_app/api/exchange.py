@@ -3,6 +3,7 @@
 As on the page, the rooms that do the work are asked by module alone.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from django.http import Http404, StreamingHttpResponse
@@ -88,13 +89,14 @@ def import_scripts(
             applying.apply(planned, staged, act)
     finally:
         staging.discard_unless_wanted(staged)
-    return ImportOut.model_construct(items=[item_out(each) for each in planned])
+    more = [applying.UNPLACED] if act.is_unplaced else []
+    return ImportOut.model_construct(items=[item_out(each, more) for each in planned])
 
 
-def item_out(planned: "Planned") -> ImportedItem:
+def item_out(planned: "Planned", more: Sequence[str] = ()) -> ImportedItem:
     return ImportedItem.model_construct(
         slug=planned.item.slug,
         action=planned.action.value,
         reason=planned.reason,
-        notes=list(planned.notes),
+        notes=[*planned.notes, *more],
     )

@@ -9,9 +9,10 @@ from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from scripts_app import deletion, lookup, reach, scripts
+from scripts_app import deletion, lookup, reach, script_rows, scripts
 from scripts_app.api.common import IF_MATCH, based_on, router
 from scripts_app.models import Script
+from scripts_app.script_rows import ScriptRow
 from scripts_app.versions import versions
 from tempo_site import auth
 from tempo_site.lib import origins
@@ -119,6 +120,10 @@ class ScriptOut(BaseModel):
     deleted_at: datetime | None
 
 
+# The columns that bear the same names in JSON, of the model and of a row.
+SAME_NAMES = ScriptOut.model_fields.keys() & set(ScriptRow._fields) - {"parameters"}
+
+
 class DuplicateIn(BaseModel):
     """A copy of a script; by default the name gets `(copy)` at the end and the folder is the same."""
 
@@ -153,11 +158,11 @@ def list_scripts(
     request: auth.AuthenticatedRequest, limit: Limit, cursor: str = "", deleted: bool = False
 ) -> ScriptPage:
     """List scripts by slug; with `deleted` the deleted scripts that can be restored, for 30 days."""
-    found = lookup.scripts(Script.objects.restorable() if deleted else None)
+    found = Script.objects.restorable() if deleted else Script.objects.present()
     found = found.filter(reach.within(request.auth.limits, "pk"))
-    rows = list(found.filter(slug__gt=cursor).order_by("slug")[: limit + 1])
+    rows = script_rows.rows(found.filter(slug__gt=cursor).order_by("slug")[: limit + 1])
     return ScriptPage.model_construct(
-        items=[script_out(script) for script in rows[:limit]],
+        items=[row_out(row) for row in rows[:limit]],
         next_cursor=cursor_after(rows, limit, "slug"),
     )
 
@@ -222,22 +227,38 @@ def duplicate_script(
 
 
 def script_out(script: Script) -> ScriptOut:
-    fields: dict[str, Any] = {
-        "folder": script.folder.path if script.folder else "",
-        "version": 0,
-        "code": "",
-        "requirements": "",
-        "python_version": "",
-        "environment": environment_out(script),
-        "parameters": script.declared,
-        "trigger": trigger_switches(script),
-    }
+    parts: dict[str, Any] = {"version": 0, "code": "", "requirements": "", "python_version": ""}
     if script.version is not None:
-        fields |= versions.fields_of(script.version)
-        fields["version"] = script.version.number
-    for name in ScriptOut.model_fields.keys() - fields.keys():
-        fields[name] = getattr(script, name)  # the model's columns bear the same names
-    return ScriptOut.model_construct(**fields)
+        parts = {"version": script.version.number, **versions.fields_of(script.version)}
+    return _out(
+        script,
+        folder=script.folder.path if script.folder else "",
+        environment=environment_out(script),
+        trigger=trigger_switches(script),
+        **parts,
+    )
+
+
+def row_out(row: ScriptRow) -> ScriptOut:
+    return _out(
+        row,
+        folder=row.folder__path or "",
+        version=row.version__number or 0,
+        code=row.version__code or "",
+        requirements=row.version__requirements or "",
+        python_version=row.version__python_version or "",
+        environment=environment_of_row(row),
+        trigger=TriggerSwitches.model_construct(
+            enabled=bool(row.url_trigger__enabled),
+            get=bool(row.url_trigger__allow_get),
+            key_in_url=bool(row.url_trigger__allow_query_key),
+        ),
+    )
+
+
+def _out(script: Script | ScriptRow, **parts: Any) -> ScriptOut:
+    fields = {name: getattr(script, name) for name in SAME_NAMES}
+    return ScriptOut.model_construct(parameters=script.declared, **fields, **parts)
 
 
 def trigger_switches(script: Any) -> TriggerSwitches:
@@ -259,4 +280,22 @@ def environment_out(script: Script) -> EnvironmentOut | None:
         state=environment.state,
         python=environment.python,
         message=environment.message,
+    )
+
+
+def environment_of_row(row: ScriptRow) -> EnvironmentOut | None:
+    if row.wanted_environment_id is not None:
+        return EnvironmentOut.model_construct(
+            id=row.wanted_environment_id,
+            state=row.wanted_environment__state,
+            python=row.wanted_environment__python,
+            message=row.wanted_environment__message,
+        )
+    if row.environment_id is None:
+        return None
+    return EnvironmentOut.model_construct(
+        id=row.environment_id,
+        state=row.environment__state,
+        python=row.environment__python,
+        message=row.environment__message,
     )

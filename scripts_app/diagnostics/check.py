@@ -1,4 +1,4 @@
-"""All problems of a script's text: Python, requirements, block, secrets, encoding, syntax and the rules of ruff."""
+"""All problems of a script's text: Python, requirements, block, secrets, encoding, syntax, packages, rules of ruff."""
 
 import functools
 import logging
@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 
-from scripts_app.diagnostics import encoding, leaked_secrets, ruff, syntax
+from scripts_app.diagnostics import encoding, leaked_secrets, missing_packages, ruff, syntax
+from scripts_app.diagnostics.missing_packages import KnownModules
 from scripts_app.diagnostics.models import Problem, Severity
 from scripts_app.inputs import declarations
 from scripts_app.packages import inline_metadata, interpreters
@@ -26,8 +27,17 @@ UNREADABLE = "The text is saved all the same, but it is not run until Python can
 _RANKS = {Severity.ERROR: 0, Severity.SECURITY: 1, Severity.WARNING: 2}
 
 
-def find_problems(*, code: str, requirements: str, python_version: str) -> list[Problem]:
-    """Return at most 200 problems by field and line, the least severe left out. May start processes; never fails."""
+def find_problems(
+    *,
+    code: str,
+    requirements: str,
+    python_version: str,
+    known: KnownModules | None = None,
+) -> list[Problem]:
+    """Return at most 200 problems by field and line, the least severe left out. May start processes; never fails.
+
+    What a script's files and environment bring is `known`; without it only well-known packages count as missing.
+    """
     problems: list[Problem] = []
     interpreter: Interpreter | None = None
     try:
@@ -35,7 +45,9 @@ def find_problems(*, code: str, requirements: str, python_version: str) -> list[
     except interpreters.InterpreterMissing as refusal:
         problems.append(_line_problem("python_version", 1, "", "python", str(refusal)))
     problems.extend(_requirement_problems(requirements))
-    problems.extend(_code_problems(code, interpreter, _minor(python_version)))
+    problems.extend(_code_problems(code, interpreter, target_minor(python_version)))
+    if interpreter is not None:
+        problems.extend(_missing_packages(code, requirements, interpreter, known or KnownModules()))
     problems.extend(_block_problems(code))
     problems.sort(key=lambda problem: _RANKS[problem.severity])
     most_severe = problems[:MAX_PROBLEMS]
@@ -122,6 +134,18 @@ def _syntax_problems(code: str, interpreter: Interpreter) -> Iterator[Problem]:
         )
 
 
+def _missing_packages(
+    code: str, requirements: str, interpreter: Interpreter, known: KnownModules
+) -> Iterator[Problem]:
+    try:
+        imports = syntax.look(code, interpreter).imports
+    except syntax.Unknown:
+        return  # told with the syntax
+    yield from missing_packages.find_problems(
+        imports, code=code, requirements=requirements, known=known
+    )
+
+
 def _rule_problems(code: str, minor: int, *, with_syntax: bool) -> tuple[Problem, ...]:
     try:
         return _cached_ruff_problems(code, minor, with_syntax)
@@ -152,8 +176,8 @@ def _line_problem(field: str, number: int, line: str, code: str, message: str) -
     )
 
 
-def _minor(python_version: str) -> int:
-    # The 12 of `3.12.1`, within the releases that ruff and scripts know.
+def target_minor(python_version: str) -> int:
+    """Return the 12 of `3.12.1`, within the releases that ruff and scripts know."""
     match = re.match(r"3\.(\d{1,2})", python_version or interpreters.own().version)
     if match is None:
         return NEWEST

@@ -37,13 +37,16 @@ class Problem:
     column: int
     end_line: int
     end_column: int
-    # A rule of ruff, or `syntax`, `coding`, `block`, `SECRET`, `python`, `requirement`; "" for a failed check.
+    # A rule of ruff, `syntax`, `coding`, `block`, `SECRET`, `python`, `requirement`, `package`; "": a failed check.
     code: str
     message: str
     why: str = ""
     severity: Severity
     is_secret: bool = False  # a value for the script's variables
     fix: Fix | None = None
+    adds: tuple[
+        str, ...
+    ] = ()  # lines for the requirements that put it right; the last one names the package
 
     @property
     def json(self) -> str:

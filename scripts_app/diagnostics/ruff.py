@@ -120,14 +120,36 @@ def _is_relevant(finding: dict[str, Any], lines: list[str], with_syntax: bool) -
     return True
 
 
+def format_code(code: str, minor: int) -> str:
+    """Return code in the form that ruff gives it for Python 3.`minor`.
+
+    Raises CalledProcessError when ruff cannot read it, OSError or SubprocessError when ruff fails.
+    """
+    command = [str(RUFF), "format", "--isolated", "--no-cache"]
+    command += ["--target-version", f"py3{minor}"]
+    command += ["--stdin-filename", "main.py", "-"]
+    output = _run(command, code)
+    if len(output) == MAX_BYTES:
+        raise OSError("its output is too long")
+    return output.decode()
+
+
 def _run_ruff(code: str, minor: int) -> list[bytes]:
     command = [str(RUFF), "check", "--isolated", "--no-cache", "--exit-zero"]
     command += ["--output-format", "json-lines"]
     command += ["--select", RULES]
     command += ["--target-version", f"py3{minor}"]
     command += ["--stdin-filename", "main.py", "-"]
+    output = _run(command, code)
+    lines = output.split(b"\n")
+    if len(output) == MAX_BYTES:
+        lines.pop()  # cut off
+    return [line for line in lines if line]
+
+
+def _run(command: list[str], code: str) -> bytes:
     with limited_subprocess.one_at_a_time(_one_at_a_time, timeout_s=TIMEOUT_S):
-        output = limited_subprocess.run(
+        return limited_subprocess.run(
             command,
             code.encode(errors="replace"),
             timeout_s=TIMEOUT_S,
@@ -135,10 +157,6 @@ def _run_ruff(code: str, minor: int) -> list[bytes]:
             read=[RUFF],
             env={"RAYON_NUM_THREADS": "1"},
         )
-    lines = output.split(b"\n")
-    if len(output) == MAX_BYTES:
-        lines.pop()  # cut off
-    return [line for line in lines if line]
 
 
 def _problem(finding: dict[str, Any]) -> Problem:

@@ -1,4 +1,4 @@
-"""The syntax check of a script: the Python of the script compiles the code without running any of the code."""
+"""The look of a script's own Python at its code, which is compiled and never run: syntax errors and imports."""
 
 import ast
 import functools
@@ -20,25 +20,49 @@ MAX_LINE = 1024 * 1024  # characters: no version holds more
 MAX_MESSAGE = 300  # characters of a message
 # For every Python from 3.8 on. With a `coding` line Python gets the bytes and decodes them as at a run; otherwise the
 # text, as Pythons before 3.13 count the columns of bytes in bytes. ascii() because the import of json takes as long as
-# all the rest.
+# all the rest. Imports behind a condition or within a `try` are the script's own choice.
 _PROGRAM = """
 import sys
-def report(*fields):
-    sys.stdout.write(ascii(fields))
+def report(fault, imports=()):
+    sys.stdout.write(ascii((fault, imports)))
+def is_of_python(module):
+    return any(finder.find_spec(module) for finder in sys.meta_path)
+def imported(node):
+    kind = type(node).__name__
+    if kind == "Import":
+        return [alias.name for alias in node.names]
+    return [node.module] if kind == "ImportFrom" and not node.level else []
+def is_guarded(node):
+    if type(node).__name__ == "If":
+        return getattr(getattr(node.test, "left", None), "id", "") != "__name__"
+    return bool(getattr(node, "handlers", ()))
+def missing(tree):
+    left, found = [tree], []
+    while left:
+        node = left.pop()
+        for module in imported(node):
+            top = module.partition(".")[0]
+            if not is_of_python(top):
+                found.append((top[:100], node.lineno))
+        if not is_guarded(node):
+            for part in ("body", "orelse", "finalbody"):
+                left.extend(getattr(node, part, ()))
+    return sorted(found, key=lambda each: each[1])[:200]
 data = sys.stdin.buffer.read()
+size = len(data)
 if not any(b"coding" in line for line in data.split(b"\\n", 2)[:2]):
     data = data.decode("utf-8-sig")
 try:
     compile(data, "main.py", "exec", 0, True)
 except SyntaxError as error:
     end = getattr(error, "end_lineno", None), getattr(error, "end_offset", None)
-    report(error.lineno, error.offset, *end, error.msg)
+    report((error.lineno, error.offset, *end, error.msg))
 except (MemoryError, RecursionError):
-    report(None, None, None, None, "it is nested too deeply")
+    report((None, None, None, None, "it is nested too deeply"))
 except (ValueError, OverflowError) as error:
-    report(None, None, None, None, str(error))
+    report((None, None, None, None, str(error)))
 else:
-    report()
+    report((), missing(compile(data, "main.py", "exec", 0x400, True)) if size <= 200000 else ())
 """
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _CRASHES = frozenset({-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS})
@@ -58,6 +82,14 @@ class Unknown(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Import:
+    """An import at the beginning of a path that every run takes, of a module that is not Python's own."""
+
+    module: str  # without what stands behind a dot
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fault:
     line: int
     column: int
@@ -69,10 +101,21 @@ class Fault:
         return f"line {self.line}: {self.message}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    fault: Fault | None = None
+    imports: tuple[Import, ...] = ()  # none of a text with a fault, or longer than 200 kB
+
+
 def fault(code: str, interpreter: Interpreter) -> Fault | None:
     """Return the syntax error of a code, or None. Starts a process. Raises Unknown."""
+    return look(code, interpreter).fault
+
+
+def look(code: str, interpreter: Interpreter) -> Look:
+    """Return what the Python of a script sees in its code. Starts a process. Raises Unknown."""
     if not code.strip("\n\t "):
-        return None
+        return Look()
     if len(code) > MAX_LINE:
         raise Unknown(f"it has more than {MAX_LINE:,} characters")
     unreadable = _UNREADABLE.search(code)
@@ -80,7 +123,8 @@ def fault(code: str, interpreter: Interpreter) -> Fault | None:
         character = "half a surrogate pair, which is no character"
         if unreadable[0] == "\0":
             character = "a NUL character"
-        return _fault_at(code, unreadable.start(), f"source code contains {character}")
+        message = f"source code contains {character}"
+        return Look(fault=_fault_at(code, unreadable.start(), message))
     try:
         return _compile(code, interpreter)
     except _CHECK_ERRORS as error:
@@ -98,7 +142,7 @@ def error_of(code: str, interpreter: Interpreter) -> str:
 
 
 @functools.lru_cache(maxsize=32)
-def _compile(code: str, interpreter: Interpreter) -> Fault | None:
+def _compile(code: str, interpreter: Interpreter) -> Look:
     command = [str(interpreter.path), "-I", "-S", "-W", "ignore", "-c", _PROGRAM]
     try:
         with limited_subprocess.one_at_a_time(_one_at_a_time, timeout_s=TIMEOUT_S):
@@ -111,10 +155,13 @@ def _compile(code: str, interpreter: Interpreter) -> Fault | None:
             )
     except subprocess.CalledProcessError as error:
         if error.returncode in _CRASHES:  # a run would crash as well
-            return _fault_at(code, 0, "Python itself crashes on it: it is nested too deeply")
+            message = "Python itself crashes on it: it is nested too deeply"
+            return Look(fault=_fault_at(code, 0, message))
         raise
-    fields = ast.literal_eval(output.decode())
-    return _fault_within(code, *fields) if fields else None
+    fields, imports = ast.literal_eval(output.decode())
+    if fields:
+        return Look(fault=_fault_within(code, *fields))
+    return Look(imports=tuple(Import(module=module, line=line) for module, line in imports))
 
 
 def _fault_within(

@@ -1,7 +1,7 @@
 """The environments of a restored database: built again from their locks, with the Pythons of this machine."""
 
+import os
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,7 +15,8 @@ def on_restored(*, now: datetime, **_: Any) -> None:
     """Name the Pythons of this machine; folders that are missing are asked for again by the start of the engine."""
     own: dict[str, Interpreter | None] = {}
     for environment in Environment.objects.defer("lock", "requirements"):
-        if not interpreters.is_gone(Path(environment.interpreter)):
+        # One in the home of another machine's user may be here, and closed to the user whom Tempo runs as.
+        if os.access(environment.interpreter, os.X_OK):
             continue
         minor = interpreters.minor_of(environment.python)
         if minor not in own:

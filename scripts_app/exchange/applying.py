@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from scripts_app import bulk, limits, scripts
-from scripts_app.exchange import locking, placing, script_rows
+from scripts_app.exchange import locking, placing, script_rows, version_files
 from scripts_app.exchange.items import ExchangeError, Item
 from scripts_app.exchange.parts import parts
 from scripts_app.exchange.preview import ACTING, Action, Planned
@@ -24,6 +24,7 @@ from scripts_app.versions import versions
 from tempo_site.audit import trail
 
 COPY = " (copy)"
+UNPLACED = "Some of the files could not be put in place yet: see Tempo's log. They are when it starts again."
 
 
 @dataclass(kw_only=True)
@@ -35,6 +36,7 @@ class Import:
     switch_on: bool = False
     contents: dict[str, versions.Content] = field(default_factory=dict)
     files: list[tuple[int, Path, str]] = field(default_factory=list)
+    is_unplaced: bool = False  # some of the files, when all is stored
 
     @property
     def author(self) -> str:
@@ -65,7 +67,7 @@ def apply(planned: Sequence[Planned], staged: Staged, act: Import) -> list[Scrip
             "imported", kind="scripts", name=bulk.count_of_scripts(len(made)), changes=changes
         )
         row = UnplacedFiles.objects.create(token=staged.token, files=_sources(act, staged))
-    placing.finish(row)
+    act.is_unplaced = not placing.finish(row)
     return made
 
 
@@ -111,13 +113,14 @@ def _refusal(each: Planned, reason: str) -> ExchangeError:
 
 def _make(each: Planned, act: Import) -> Script:
     item = each.item
-    if each.action == Action.REPLACE and each.existing is not None:
+    is_new = each.action != Action.REPLACE or each.existing is None
+    if each.existing is not None and not is_new:
         script = _replaced(each.existing, item, act)
         for path in item.files:
             store.refuse_folder(script, path)
     else:
         script = _created(each, act)
-    _store_schedules(script, item, act)
+    _store_schedules(script, item, act, is_new=is_new)
     _store_variables(script, item, act)
     for name, rows in item.parts.items():
         parts[name].store(script, rows)
@@ -133,7 +136,10 @@ def _created(each: Planned, act: Import) -> Script:
         values["name"] = item.name[: MAX_NAME - len(COPY)] + COPY
     content = act.contents.get(item.slug) or versions.check(**item.whole_text)
     slug = "" if is_copy else item.slug
-    script = scripts.create(by=act.by, now=act.now, slug=slug, content=content, **values)
+    history = version_files.history(item.versions, now=act.now)
+    script = scripts.create(
+        by=act.by, now=act.now, slug=slug, content=content, history=history, **values
+    )
     if item.lock:
         script.refresh_from_db()
         locking.take_over(script, item)
@@ -154,14 +160,15 @@ def _values(item: Item) -> dict[str, Any]:
 
 
 # Schedules that say the same keep their rows, and with them their next due moments.
-def _store_schedules(script: Script, item: Item, act: Import) -> None:
+def _store_schedules(script: Script, item: Item, act: Import, *, is_new: bool) -> None:
     if item.schedules is None:
         return
-    here = script_rows.schedules_of([script.pk]).get(script.pk, [])
-    if script_rows.are_same_schedules(here, item.schedules, with_switches=act.switch_on):
-        return
-    for schedule in Schedule.objects.filter(script=script):
-        schedules.delete(schedule)
+    if not is_new:
+        here = script_rows.schedules_of([script.pk]).get(script.pk, [])
+        if script_rows.are_same_schedules(here, item.schedules, with_switches=act.switch_on):
+            return
+        for schedule in Schedule.objects.filter(script=script):
+            schedules.delete(schedule)
     for row in item.schedules:
         schedule = script_rows.schedule_of(row)
         schedule.script = script

@@ -1,17 +1,17 @@
 """Writing scripts as plain files: the tree of an export, in a fixed order and without a date."""
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from django.db.models import QuerySet
 
 from scripts_app import bulk, folders, lookup
-from scripts_app.exchange import script_rows, toml_text
+from scripts_app.exchange import script_rows, toml_text, version_files
 from scripts_app.exchange.items import (
     CODE,
     EXPORT,
@@ -180,14 +180,8 @@ def _versions(place: str, script: Script) -> Iterator[Entry]:
         yield Entry(path=f"{stem}.py", read=partial(_code_of, version.pk))
         if version.requirements:
             yield _text(f"{stem}.requirements.txt", version.requirements)
-        facts: dict[str, Any] = {
-            "saved_at": version.created_at,
-            "saved_by": version.saved_by,
-            "note": version.note,
-            "python_version": version.python_version,
-        }
-        table = {name: value for name, value in facts.items() if value}
-        yield _text(f"{stem}.toml", toml_text.written(table))
+        facts = version_files.facts_of(version)
+        yield _text(f"{stem}.toml", toml_text.written(facts))
 
 
 def _text(path: str, text: str) -> Entry:
@@ -252,12 +246,27 @@ def _problem_of(entry: store.FileEntry) -> str:
 
 
 def write(found: Export, target: Path) -> None:
-    """Write an export into a folder that is empty or not there yet. Raise ScriptError, OSError."""
+    """Write all of an export, or nothing, into a folder that is empty or not there yet. Raise ScriptError, OSError."""
+    is_new = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
     if any(target.iterdir()):
         raise ScriptError(f"`{target}` is not empty\nhint: name a new folder", field="folder")
-    for entry, data in present(found):
-        path = target / entry.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            file.writelines(data)
+    try:
+        for entry, data in present(found):
+            path = target / entry.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.writelines(data)
+    except BaseException:
+        _empty(target)
+        if is_new:
+            target.rmdir()
+        raise
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -23,11 +23,22 @@ class ExchangeError(ScriptError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VersionFiles:
+    """Where the texts of a version lie now, and what its `.toml` says."""
+
+    number: int
+    code: Path
+    requirements: Path | None
+    facts: Row
+
+
+@dataclass(frozen=True, kw_only=True)
 class Item:
     """A script as files. `files` are paths below its `files/`, each with the place where the bytes lie now.
 
     `settings` are fields of the script, `for_staff` those that staff alone may switch on, `parts` rows that other apps
-    keep, by their name. None: the files do not speak of it. `notes` say what is not taken over, or is changed.
+    keep, by their name, `versions` the history, the first one first. None: the files do not speak of it. `notes` say
+    what is not taken over, or is changed.
     """
 
     slug: str
@@ -41,6 +52,7 @@ class Item:
     for_staff: Row = field(default_factory=dict)
     parts: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    versions: Sequence[VersionFiles] = ()
     notes: Sequence[str] = ()
     problem: str = ""  # why no script can be made of it
 

@@ -15,6 +15,7 @@ from scripts_app.models import Script
 from scripts_app.scripts import SET_BY_STAFF
 from scripts_app.validation import ScriptError
 
+HISTORY_STAYS = "its older versions are not taken over: the script here keeps its own"
 MAX_NAMED = 5  # of the files that differ
 
 
@@ -94,6 +95,8 @@ def _present(items: Sequence[Item]) -> dict[str, Script]:
 
 def _new(item: Item) -> Planned:
     reason = "new"
+    if item.versions:
+        reason = "new, with its older versions"
     if Script.objects.filter(slug=item.slug).exists():
         reason = "new, under another name in addresses: a deleted script has this one"
     return Planned(item=item, action=Action.CREATE, reason=reason, notes=notes_on(item))
@@ -111,6 +114,8 @@ def _present_one(item: Item, script: Script, found: list[str], choice: Choice) -
     }[choice]
     action = Action(choice.value)
     notes = [] if choice == Choice.KEEP else notes_on(item)
+    if choice == Choice.REPLACE and item.versions:
+        notes.append(HISTORY_STAYS)
     return Planned(item=item, action=action, reason=reason, existing=script, notes=notes)
 
 

@@ -1,6 +1,7 @@
 """What was handed in, as items: which format it is, and the module that reads it."""
 
-from scripts_app.exchange import command_items, cronicle, python_files, qinglong, tempo_tree
+from scripts_app.exchange import tempo_tree
+from scripts_app.exchange.formats import command_items, cronicle, python_files, qinglong
 from scripts_app.exchange.items import ExchangeError, Item
 from scripts_app.exchange.staging import Staged
 from scripts_app.exchange.texts import MAX_LIST_BYTES, read_text
@@ -37,7 +38,7 @@ def _items(staged: Staged) -> list[Item]:
 
 
 def _of_text(text: str, staged: Staged) -> list[Item]:
-    events, titles = cronicle.events(text)
+    events, known = cronicle.events(text)
     if events:
-        return cronicle.items(events, titles)
+        return cronicle.items(events, known)
     return command_items.of_crontab(text, staged)

@@ -74,7 +74,7 @@ def _checked(name: str, value: Any) -> Any:
     if name in MOMENTS:
         is_moment = isinstance(value, datetime) and value.tzinfo is not None
         if not is_moment or value.year not in rule.YEARS:
-            raise TimingError(name, f"`{name}` has to be a moment with its zone")
+            raise TimingError(name, f"`{name}` has to be a time with its zone")
         return value
     expected = int if name == "every_s" else type(_field(name).get_default())
     if issubclass(expected, str):  # also where the default is a choice's name

@@ -1,6 +1,7 @@
 """What was handed in for an import: unpacked by a confined program into a folder of its own, for an hour or two."""
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from scripts_app.exchange import confined_program
-from scripts_app.exchange.items import ExchangeError
+from scripts_app.exchange.items import CODE, SETTINGS, ExchangeError
 from scripts_app.models import UnplacedFiles
 from tempo_site.lib import files, paths
 
@@ -49,7 +50,7 @@ class Staged:
 def take_uploads(
     uploads: Sequence[tuple[str, Iterable[bytes]]], *, owner: str, now: datetime
 ) -> Staged:
-    """Keep what was sent, pairs of a name and its bytes, unpacked. Raise ExchangeError."""
+    """Keep what was sent, pairs of a name and its bytes, unpacked. Raise ExchangeError, OSError."""
     if not uploads:
         raise ExchangeError("There is no file in the request\nhint: send a zip, or Python files")
     folder = _new_folder(now)
@@ -68,15 +69,21 @@ def take_uploads(
 
 
 def take_path(source: Path, *, owner: str, now: datetime) -> Staged:
-    """Keep a copy of a file or folder of this machine, unpacked. Raise ExchangeError."""
+    """Keep a copy of a file or folder of this machine, unpacked. Raise ExchangeError, OSError."""
     if not source.exists():
         raise ExchangeError(f"There is no `{source}`")
     folder = _new_folder(now)
     try:
-        return _unpack(folder, [(source.name, source.resolve())], owner=owner)
+        name = source.resolve().name if source.is_file() or _is_one_script(source) else ""
+        return _unpack(folder, [(name, source.resolve())], owner=owner)
     except BaseException:
         discard(folder.name)
         raise
+
+
+# A script has the name of its folder.
+def _is_one_script(folder: Path) -> bool:
+    return (folder / CODE).is_file() and not (folder / SETTINGS).exists()
 
 
 def find(token: str, *, owner: str) -> Staged:
@@ -135,6 +142,8 @@ def _unpack(folder: Path, sources: Sequence[tuple[str, Path]], *, owner: str) ->
         read=[path for _, path in sources],
         write=[folder / TREE],
     )
+    if "errno" in answer:
+        raise OSError(answer["errno"], os.strerror(answer["errno"]))
     if "refused" in answer:
         raise ExchangeError(f"{answer['refused']}\nhint: nothing was imported")
     if not answer["files"]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts_app.exchange import toml_text
+from scripts_app.exchange import toml_text, version_files
 from scripts_app.exchange.exporting import PLAIN
 from scripts_app.exchange.items import (
     CODE,
@@ -14,7 +14,6 @@ from scripts_app.exchange.items import (
     LOCK,
     REQUIREMENTS,
     SETTINGS,
-    VERSIONS,
     ExchangeError,
     Item,
     Row,
@@ -61,19 +60,18 @@ def _check_format(name: str, path: Path) -> None:
 
 def _item(folder: str, files: Mapping[str, Path]) -> Item:
     slug = humanize.safe_name(Path(folder).name) or "script"
-    below = f"{folder}/" if folder != "." else ""
-    own = {path[len(below) :]: place for path, place in files.items() if path.startswith(below)}
+    own = _below(f"{folder}/" if folder != "." else "", files)
     try:
         table = toml_text.read(own[SETTINGS].read_bytes())
         texts = {name: _text(name, own) for name in (CODE, REQUIREMENTS, LOCK)}
         rows = {name: _rows(name, table.pop(name, [])) for name in (*LISTS, *parts)}
+        versions = version_files.found_in(own)
     except NoToml as error:
         return Item(slug=slug, settings={"name": slug}, problem=f"`{folder}/{SETTINGS}`: {error}")
     except ExchangeError as error:
         return Item(slug=slug, settings={"name": slug}, problem=f"`{folder}`: {error}")
     found = {name: value for name, value in table.items() if name in KNOWN}
     settings = {"name": slug, **UNSAID, **found, "parameters": rows["parameters"]}
-    prefix = f"{FILES}/"
     return Item(
         slug=slug,
         settings=settings,
@@ -85,9 +83,14 @@ def _item(folder: str, files: Mapping[str, Path]) -> Item:
         variables=rows["variables"],
         for_staff={name: True for name in SET_BY_STAFF if table.get(name)},
         parts={name: rows[name] for name in parts if rows[name]},
-        files={path[len(prefix) :]: own[path] for path in own if path.startswith(prefix)},
-        notes=_notes(table, own),
+        files=_below(f"{FILES}/", own),
+        versions=versions,
+        notes=_notes(table),
     )
+
+
+def _below(prefix: str, files: Mapping[str, Path]) -> dict[str, Path]:
+    return {path[len(prefix) :]: files[path] for path in files if path.startswith(prefix)}
 
 
 def _text(name: str, own: Mapping[str, Path]) -> str:
@@ -102,9 +105,6 @@ def _rows(name: str, value: Any) -> list[Row]:
     return value
 
 
-def _notes(table: Row, own: Mapping[str, Path]) -> list[str]:
+def _notes(table: Row) -> list[str]:
     unknown = sorted(table.keys() - KNOWN - SET_BY_STAFF.keys() - {LOCKED_FOR})
-    notes = [f"`{name[:60]}` of `{SETTINGS}` is not known here" for name in unknown[:MAX_UNKNOWN]]
-    if any(path.startswith(f"{VERSIONS}/") for path in own):
-        notes.append("its older versions are not taken over")
-    return notes
+    return [f"`{name[:60]}` of `{SETTINGS}` is not known here" for name in unknown[:MAX_UNKNOWN]]

@@ -56,7 +56,7 @@ def _grade(script: Script, offered: Mapping[str, Any]) -> str:
 
 def _sentence(script: Script, offered: Mapping[str, Any]) -> str:
     if not offered:
-        return "What this installation can do is not known at the moment."
+        return "What this installation can do is not known now."
     if script.as_service_user and offered.get("own_users"):
         return (
             "It is set to run as Tempo's own user, so its runs are less isolated than others here."

@@ -115,14 +115,14 @@ def save(
     *above, name = _split_new(path)
     _make_folders(script, above)
     with _open_folder(script, above) as folder, _as_refusal(path):
-        _refuse_taken(folder, name, path, replace=replace)
+        executable = _refuse_taken(folder, name, path, replace=replace) & 0o111
         temporary = f".upload-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN
         fd = os.open(temporary, flags, 0o600, dir_fd=folder)
         try:
             with os.fdopen(fd, "wb") as file:
                 _write(file, chunks, path)
-                os.fchmod(fd, _mode_of_new(above))
+                os.fchmod(fd, _mode_of_new(above) | executable)
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             _note_uploads(script)
             trail.record("stored", kind="file", name=f"{path} of {script.slug}")
@@ -315,16 +315,18 @@ def _refuse_taken(
     path: str,
     *,
     replace: bool,
-) -> None:
+) -> int:
+    # Returns the mode of the file that is replaced, 0 without one.
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
-        return
+        return 0
     if stat.S_ISDIR(status.st_mode):
         raise ScriptError(f"`{path}` is a folder", field="path")
     if not replace:
         message = f"There is a file `{path}` already\nhint: say that it is to be replaced"
         raise ScriptError(message, field="path")
+    return status.st_mode
 
 
 def _write(file: BinaryIO, chunks: Iterable[bytes], path: str) -> None:

@@ -1,13 +1,19 @@
 """Calls of git: the program alone, with nothing of the machine's configuration, no hooks, and two transports."""
 
 import base64
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tempo_site.lib import network_access
+
 TIMEOUT_S = 120.0
+PUSH_TIMEOUT_S = 1800.0  # a long history over a slow line
+SILENT_S = 30  # that a server may be silent
 MAX_COMPLAINT = 300
 _CONFIGURATION = (
     ("core.hooksPath", "/dev/null"),
@@ -15,14 +21,28 @@ _CONFIGURATION = (
     ("credential.helper", ""),
     ("gc.auto", "0"),
     ("http.followRedirects", "false"),
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", str(SILENT_S)),
     ("protocol.allow", "never"),
     ("protocol.https.allow", "always"),
     ("protocol.ssh.allow", "always"),
 )
+# What git and ssh say, and what it means for the person who set the mirror up.
+_MEANINGS = {
+    "Host key verification failed": "the host shows another key than before: if it has a new one, remove its line from "
+    "`mirror/known_hosts` of the data folder",
+    "Permission denied (": "the key file is not accepted there",
+    "terminal prompts disabled": "the token is missing, or is not accepted there",
+    "Authentication failed": "the token is not accepted there",
+    "error: 403": "the token may not write there",
+    "certificate": "its certificate is not trusted: name the file of its authority in `SSL_CERT_FILE`",
+    "not found": "there is no such repository, or the token may not see it",
+    "Operation too slow": "the server was silent for too long",
+}
 
 
 class GitFailed(Exception):
-    """What git refused or could not do, in its own words."""
+    """What git refused or could not do: what that means where it is known, and git's own words."""
 
 
 def run(
@@ -31,6 +51,7 @@ def run(
     stdin: Iterable[bytes] = (),
     more: Iterable[tuple[str, str]] = (),
     key_file: str = "",
+    timeout_s: float = TIMEOUT_S,
 ) -> str:
     """Return what git prints. `more` is configuration, which other users of the machine do not see. Raise GitFailed."""
     try:
@@ -43,7 +64,7 @@ def run(
             env=_environment(repository, [*_CONFIGURATION, *more], key_file),
             start_new_session=True,
         ) as program:
-            output, errors = _finished(program, b"".join(stdin))
+            output, errors = _finished(program, b"".join(stdin), timeout_s)
     except FileNotFoundError:
         raise GitFailed("the program git is not on this machine") from None
     if program.returncode:
@@ -59,22 +80,29 @@ def authorization(address: str, token: str) -> list[tuple[str, str]]:
     return [(f"http.{address}.extraHeader", f"Authorization: Basic {shown}")]
 
 
-def _finished(program: "subprocess.Popen[bytes]", stdin: bytes) -> tuple[bytes, bytes]:
+def _finished(
+    program: "subprocess.Popen[bytes]", stdin: bytes, timeout_s: float
+) -> tuple[bytes, bytes]:
     try:
-        return program.communicate(stdin, timeout=TIMEOUT_S)
+        return program.communicate(stdin, timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        program.kill()
-        raise GitFailed(f"git took longer than {TIMEOUT_S:.0f} s") from None
+        # With the programs that it started: ssh, or the one for https.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        raise GitFailed(f"git took longer than {timeout_s:.0f} s") from None
 
 
 def _environment(
     repository: Path, configuration: list[tuple[str, str]], key_file: str
 ) -> Mapping[str, str]:
     ssh = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new"]
+    ssh += ["-o", f"ConnectTimeout={SILENT_S}", "-o", f"ServerAliveInterval={SILENT_S}"]
     ssh += ["-o", f"UserKnownHostsFile={repository.parent / 'known_hosts'}"]
     if key_file:
         ssh += ["-o", "IdentitiesOnly=yes", "-i", key_file]
+    network = network_access.variables()
     found = {
+        **network,
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "LANG": "C.UTF-8",
         "HOME": str(repository.parent),
@@ -85,6 +113,8 @@ def _environment(
         "GIT_SSH_COMMAND": shlex.join(ssh),
         "GIT_CONFIG_COUNT": str(len(configuration)),
     }
+    if "SSL_CERT_FILE" in network:  # which git does not know
+        found.setdefault("GIT_SSL_CAINFO", network["SSL_CERT_FILE"])
     for number, (name, value) in enumerate(configuration):
         found[f"GIT_CONFIG_KEY_{number}"] = name
         found[f"GIT_CONFIG_VALUE_{number}"] = value
@@ -92,6 +122,12 @@ def _environment(
 
 
 def _complaint(errors: bytes, what: str) -> str:
-    lines = [line.strip() for line in errors.decode(errors="replace").splitlines() if line.strip()]
-    told = "; ".join(line for line in lines if not line.startswith("hint:"))
-    return told[:MAX_COMPLAINT] or f"git {what} failed"
+    whole = errors.decode(errors="replace")
+    lines = [line.strip() for line in whole.splitlines()]
+    # ssh draws a frame of `@` around its warnings, which fills a sentence.
+    told = "; ".join(line for line in lines if line and not line.startswith(("hint:", "@")))
+    told = told[:MAX_COMPLAINT] or f"git {what} failed"
+    for sign, meaning in _MEANINGS.items():
+        if sign in whole:
+            return f"{meaning} (git: {told})"
+    return told

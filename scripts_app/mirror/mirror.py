@@ -12,16 +12,18 @@ from django.db import connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from scripts_app.mirror import commits, git
+from scripts_app.mirror import commits, git, settings_files
 from scripts_app.mirror.git import GitFailed
-from scripts_app.models import Version
+from scripts_app.models import Script, Version
 from tempo_site.backups import holds
 from tempo_site.lib import encryption, files, paths
+from tempo_site.models import AuditEntry
 from tempo_site.stored_settings import mirror as section
 from tempo_site.stored_settings import store
 
 logger = logging.getLogger(__name__)
 
+MAX_ACTS = 500  # that are looked at: behind so many it is easier to look at the settings
 AT_ONCE = 200  # versions in one go: their texts are in memory
 AGAIN_AFTER = timedelta(minutes=5)  # a failure
 
@@ -33,6 +35,8 @@ class State:
     tried_at: str = ""
     good_at: str = ""
     version: int = 0
+    audit: int = 0  # the newest act that the settings in it are behind
+    pushed: str = ""  # the commit
     pushed_to: str = ""
     message: str = ""
 
@@ -77,10 +81,20 @@ def catch_up(*, now: datetime) -> State:
     before = replace(state(), tried_at=now.isoformat(), message="")
     address = str(store.value(section.ADDRESS))
     try:
-        version = _commit_new()
-        if address:
-            _push(address)
-        found = replace(before, good_at=now.isoformat(), version=version, pushed_to=address)
+        audit = _newest_act()
+        version = _commit_new(now)
+        head = _head(paths.mirror() / "repository.git")
+        if address and (head, address) != (before.pushed, before.pushed_to):
+            key_file = str(store.value(section.KEY_FILE))
+            push(address, token=str(store.value(section.TOKEN)), key_file=key_file)
+        found = replace(
+            before,
+            good_at=now.isoformat(),
+            version=version,
+            audit=audit,
+            pushed=head if address else "",
+            pushed_to=address,
+        )
     except (GitFailed, ValueError, OSError, encryption.DecryptionError) as error:
         logger.warning("the git mirror is not up to date: %s", error)
         found = replace(before, message=str(error))
@@ -103,39 +117,71 @@ def _is_due(known: State, now: datetime) -> bool:
     if known.message:
         return known.tried is None or now - known.tried >= AGAIN_AFTER
     is_elsewhere = known.pushed_to != str(store.value(section.ADDRESS))
-    return is_elsewhere or _newest() > known.version
+    return is_elsewhere or _newest() > known.version or _may_have_other_settings(known)
 
 
 def _newest() -> int:
-    newest = Version.objects.filter(is_draft=False).order_by("-pk").values_list("pk", flat=True)
+    newest = versions().order_by("-pk").values_list("pk", flat=True)
     return newest.first() or 0
 
 
+# Whatever changes what stands in a `script.toml` is in the audit; starts of runs are too, and are many.
+def _may_have_other_settings(known: State) -> bool:
+    acts = AuditEntry.objects.filter(pk__gt=known.audit).order_by("pk")
+    kinds = list(acts.values_list("kind", flat=True)[:MAX_ACTS])
+    return len(kinds) == MAX_ACTS or any(kind != "run" for kind in kinds)
+
+
+def _newest_act() -> int:
+    newest = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True)
+    return newest.first() or 0
+
+
+def versions() -> QuerySet[Version]:
+    return Version.objects.filter(is_draft=False)
+
+
 # The repository itself says which version it has last: nothing is committed twice, whenever this process ends.
-def _commit_new() -> int:
+def _commit_new(now: datetime) -> int:
     paths.make_closed(paths.mirror())
-    rows = Version.objects.filter(is_draft=False)
-    return commit_all(rows, paths.mirror() / "repository.git")
+    repository = paths.mirror() / "repository.git"
+    commit_all(versions(), repository)
+    return commit_settings(Script.objects.present(), repository, now=now)
 
 
 def commit_all(rows: QuerySet[Version], repository: Path) -> int:
     """Commit these versions, those apart that it has; return the key of the newest one in it. Raise GitFailed."""
     if not (repository / "HEAD").exists():
-        git.run(repository, "init", "--quiet", "--bare", "--template=", "--initial-branch=main")
+        shape = ("--bare", "--template=", "--initial-branch=main", "--object-format=sha1")
+        git.run(repository, "init", "--quiet", *shape)
     last = _last_in(repository)
     while True:
         newer = rows.filter(pk__gt=last).select_related("script").order_by("pk")
-        versions = list(newer[:AT_ONCE])
-        if not versions:
+        some = list(newer[:AT_ONCE])
+        if not some:
             return last
-        stream = commits.stream(versions, is_first=last == 0)
+        stream = commits.stream(some, is_first=last == 0)
         git.run(repository, "fast-import", "--quiet", "--date-format=raw", stdin=stream)
-        last = versions[-1].pk
+        last = some[-1].pk
+
+
+def commit_settings(scripts: QuerySet[Script], repository: Path, *, now: datetime) -> int:
+    """Commit each `script.toml` that says something else by now; return what commit_all does. Raise GitFailed."""
+    last = _last_in(repository)
+    if last:
+        changed = settings_files.changed(scripts, settings_files.present(repository))
+        if changed:
+            stream = commits.of_settings(changed, last=last, now=now)
+            git.run(repository, "fast-import", "--quiet", "--date-format=raw", stdin=stream)
+    return last
+
+
+def _head(repository: Path) -> str:
+    return git.run(repository, "for-each-ref", "--format=%(objectname)", commits.BRANCH).strip()
 
 
 def _last_in(repository: Path) -> int:
-    heads = git.run(repository, "for-each-ref", "--format=%(objectname)", commits.BRANCH)
-    if not heads.strip():
+    if not _head(repository):
         return 0
     wanted = f"--format=%(trailers:key={commits.TRAILER},valueonly)"
     said = git.run(repository, "log", "-1", wanted, commits.BRANCH, "--")
@@ -144,13 +190,18 @@ def _last_in(repository: Path) -> int:
     return int(said)
 
 
-def _push(address: str) -> None:
-    key_file = str(store.value(section.KEY_FILE))
+def push(address: str, *, token: str, key_file: str) -> None:
+    """Push the repository to an address, where there is something in it. Raise GitFailed, ValueError."""
     section.check_address(address)  # the environment may have given another
     section.check_key_file(key_file)
-    branch = f"{commits.BRANCH}:{commits.BRANCH}"
     repository = paths.mirror() / "repository.git"
-    if _last_in(repository):
-        token = str(store.value(section.TOKEN))
-        shown = git.authorization(address, token)
-        git.run(repository, "push", "--quiet", "--", address, branch, more=shown, key_file=key_file)
+    if not _head(repository):
+        return
+    branch = f"{commits.BRANCH}:{commits.BRANCH}"
+    git.run(
+        repository,
+        *("push", "--quiet", "--", address, branch),
+        more=git.authorization(address, token),
+        key_file=key_file,
+        timeout_s=git.PUSH_TIMEOUT_S,
+    )

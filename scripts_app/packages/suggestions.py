@@ -82,16 +82,20 @@ def package_of_import(module: str) -> str:
     return package if package in POPULAR_PACKAGES | _TOOLS else ""
 
 
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def suggestion(name: str) -> str:
     """Return the package that was probably meant; "" for none, and for a module of Python itself."""
-    canonical = re.sub(r"[-_.]+", "-", name).lower()
+    plain = canonical(name)
     if is_part_of_python(name):
         return ""
-    if canonical in PACKAGES_BY_IMPORT:
-        return PACKAGES_BY_IMPORT[canonical]
-    others = POPULAR_PACKAGES - {canonical}
+    if plain in PACKAGES_BY_IMPORT:
+        return PACKAGES_BY_IMPORT[plain]
+    others = POPULAR_PACKAGES - {plain}
     similar = difflib.get_close_matches(
-        canonical,
+        plain,
         others,
         n=1,
         cutoff=MIN_SIMILARITY,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -54,6 +55,13 @@ def move(schedule: Schedule, minutes: int, *, now: datetime) -> None:
     schedule.cron = timing.cron
     schedule.at = timing.at
     schedule.start_at = timing.start_at
+    schedules.save(schedule, now=now)
+
+
+def change(schedule: Schedule, *, now: datetime, **values: Any) -> None:
+    """Save other values of some fields. Raise TimingError."""
+    for name, value in values.items():
+        setattr(schedule, name, value)
     schedules.save(schedule, now=now)
 
 

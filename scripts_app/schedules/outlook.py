@@ -50,6 +50,18 @@ def skip_next(schedule: Schedule, *, now: datetime) -> Schedule:
     return schedules.save(schedule, now=now)
 
 
+def skipped_start(schedule: Schedule, now: datetime) -> datetime | None:
+    """Return the start to come that a pause is over, where it is over that one alone, as `skip_next` makes it."""
+    since, until = schedule.paused_at, schedule.paused_until
+    if since is None or until is None or until <= now:
+        return None
+    try:
+        first = rule.next_after(schedule.timing, since)
+    except TimingError:
+        return None
+    return first if first == until - _TICK else None
+
+
 def with_pause(rows: QuerySet[Schedule]) -> QuerySet[Schedule]:
     """Add script, alarm and the pause of all schedules, which `next_start` looks at, to the query of the rows."""
     pause = Pause.objects.order_by("pk")

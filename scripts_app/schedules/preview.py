@@ -148,12 +148,12 @@ def week(timing: Timing, *, now: datetime) -> list[PreviewDay]:
 
 def _why_never(timing: Timing, now: datetime) -> str:
     if timing.kind == "once":
-        return "It never happens: its moment has passed"
+        return "It never happens: its time has passed"
     if timing.end_at is None:
         return "It never happens"
     first = _clock(max(timing.start_at or now, now), timing)
     last = _clock(timing.end_at, timing)
-    return f"It never happens: no moment lies between {first} and {last}"
+    return f"It never happens: no start lies between {first} and {last}"
 
 
 def _day(timing: Timing, day: date, zone: ZoneInfo, now: datetime) -> PreviewDay:

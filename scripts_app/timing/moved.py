@@ -25,7 +25,7 @@ def moved(timing: Timing, minutes: int) -> Timing:
         return replace(timing, at=timing.at + by)
     if timing.kind == "interval" and timing.start_at:
         return replace(timing, start_at=timing.start_at + by)
-    raise TimingError("kind", "It starts with Tempo: there is no moment to move")
+    raise TimingError("kind", "It starts with Tempo: there is no time to move")
 
 
 def _moved_line(line: str, minutes: int) -> str:

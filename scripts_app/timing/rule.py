@@ -215,5 +215,5 @@ def _describe_interval(every_s: int) -> str:
 
 def _in_utc(instant: datetime) -> datetime:
     if instant.utcoffset() is None:
-        raise ValueError("a moment must have a time zone")
+        raise ValueError("a time must have a time zone")
     return instant.astimezone(UTC)

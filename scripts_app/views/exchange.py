@@ -134,6 +134,8 @@ def make(
         return False
     staging.discard_unless_wanted(staged)
     rest = "" if act.switch_on else " Their schedules are switched off: enable each that is to run."
+    if act.is_unplaced:
+        messages.warning(request, applying.UNPLACED)
     messages.success(request, f"Imported: {bulk.count_of_scripts(len(made))}.{rest}")
     return True
 

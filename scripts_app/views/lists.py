@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -24,6 +25,7 @@ from scripts_app.models import Script
 from scripts_app.schedules import schedules
 from scripts_app.script_templates import ScriptTemplate
 from tempo_site import auth
+from tempo_site.pages import undo
 
 ACTS = {
     "enable": "Enabled",
@@ -118,7 +120,8 @@ def act_on_one(request: auth.SignedInRequest) -> None:
         stars.switch(script, by=request.user)
     elif act == "enable":
         scripts.update(script, by=request.user, now=timezone.now(), enabled=True)
-        messages.success(request, f"`{script.name}` is enabled.")
+        switch = reverse("script-switch", args=[slug])
+        undo.offer(request, f"`{script.name}` is enabled.", url=switch, enabled="0")
 
 
 def act_on_chosen(request: auth.SignedInRequest) -> None:

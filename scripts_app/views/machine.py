@@ -40,6 +40,10 @@ class EnvironmentRow:
     more_scripts: int
     own: int | None
 
+    @property
+    def trouble(self) -> str:
+        return self.environment.fault or self.environment.message
+
 
 class EnvironmentListContext(TypedDict):
     now: datetime

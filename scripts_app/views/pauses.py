@@ -14,10 +14,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from scripts_app import forms, lookup
 from scripts_app.forms import PauseForm
 from scripts_app.models import Pause
-from scripts_app.schedules import global_pause, schedules
+from scripts_app.schedules import global_pause, outlook, schedules
 from scripts_app.timing.rule import TimingError
 from tempo_site import auth
 from tempo_site.lib import zone as zones
+from tempo_site.pages import undo
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -27,6 +28,8 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
     now, by = timezone.now(), request.user.get_username()
     form = PauseForm(request.POST or None, now=now, zone=zones.current(), may_be_open=True)
 
+    was_paused = global_pause.current_pause(now) is not None
+
     def act() -> Pause:
         return global_pause.pause_all(until=form.cleaned_data["until"], by=by, now=now)
 
@@ -34,7 +37,11 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
         pause = forms.attempt(form, act)
         if pause is not None:
             end = end_of_pause(pause.until, form.zone)
-            messages.success(request, f"All schedules are paused {end}.")
+            sentence = f"All schedules are paused {end}."
+            if was_paused:
+                messages.success(request, sentence)
+            else:
+                undo.offer(request, sentence, url=reverse("resume-all"), next=page_before(request))
             return back(request)
     before = page_before(request)
     cancel = before or reverse("dashboard")
@@ -59,6 +66,7 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     zone = forms.zone_of(schedule.timezone) or zones.current()
     form = PauseForm(request.POST or None, now=now, zone=zone, may_be_open=False)
     if form.is_bound and form.is_valid():
+        was_paused = schedule.is_paused(now)
         schedule.paused_until = form.cleaned_data["until"]
         try:
             schedules.save(schedule, now=now)
@@ -66,10 +74,27 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             form.add_error("until" if refusal.field == "paused_until" else None, str(refusal))
         else:
             end = end_of_pause(schedule.paused_until, zone)
-            messages.success(request, f"Paused {end}: {schedule.describe()}.")
+            sentence = f"Paused {end}: {schedule.describe()}."
+            if was_paused:
+                messages.success(request, sentence)
+            else:
+                resume = reverse("schedule-resume", args=[slug, pk])
+                undo.offer(request, sentence, url=resume)
             return redirect("script-schedule", slug)
     context = {"form": form, "schedule": schedule, "script": lookup.script(slug), "now": now}
     return render(request, "schedules/pause.html", context)
+
+
+@require_POST
+def schedule_skip(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    schedule, now = lookup.schedule(pk, slug=slug), timezone.now()
+    try:
+        outlook.skip_next(schedule, now=now)
+    except TimingError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"The next start is skipped: {schedule.describe()}.")
+    return redirect("script-schedule", slug)
 
 
 @require_POST

@@ -20,11 +20,16 @@ class ScheduleEntry:
     preview: Preview | None
     last_run: Run | None
     is_paused: bool
+    skipped_at: datetime | None
     next_at: datetime | None
     stale_moments: int
     overlap: str
     missed: str
     retries: str
+
+    @property
+    def resume_label(self) -> str:
+        return "Undo skip" if self.skipped_at else "Resume"
 
 
 def entries_of(script: Script, *, now: datetime) -> list[ScheduleEntry]:
@@ -44,6 +49,7 @@ def entry(schedule: Schedule, last_run: Run | None, *, now: datetime) -> Schedul
         preview=shown,
         last_run=last_run,
         is_paused=schedule.is_paused(now),
+        skipped_at=outlook.skipped_start(schedule, now),
         next_at=outlook.next_start(schedule, now),
         stale_moments=outlook.stale_moments(schedule, now) if shown else 0,
         overlap=overlap_words(schedule),

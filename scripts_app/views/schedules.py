@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -25,6 +26,7 @@ from scripts_app.views import ledger, schedule_entries
 from scripts_app.views.query_string import number_in
 from tempo_site.accounts import rate_limits
 from tempo_site.lib import zone
+from tempo_site.pages import undo
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -106,7 +108,12 @@ def schedule_switch(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         messages.error(request, str(refusal))
     else:
         done = "Enabled" if schedule.enabled else "Disabled"
-        messages.success(request, f"{done}: {schedule.describe()}.")
+        undo.offer(
+            request,
+            f"{done}: {schedule.describe()}.",
+            url=reverse("schedule-switch", args=[slug, pk]),
+            enabled="0" if schedule.enabled else "1",
+        )
     return redirect("script-schedule", slug)
 
 

@@ -19,8 +19,10 @@ from runs_app.triggers import builds, confirmation, triggers
 from runs_app.triggers.confirmation import ConfirmationNeeded
 from scripts_app import forms, lookup, scripts
 from scripts_app.diagnostics import check
+from scripts_app.diagnostics.missing_packages import known_modules
 from scripts_app.diagnostics.models import Problem
 from scripts_app.environments.builds import BuildProgress
+from scripts_app.files import text_files
 from scripts_app.forms import TextForm
 from scripts_app.models import Environment, Script
 from scripts_app.packages import resolution
@@ -30,6 +32,7 @@ from scripts_app.versions.drafts import Conflict, Text
 from scripts_app.views import outside_edits
 from scripts_app.views.outside_edits import ExternalEditContext
 from tempo_site import auth
+from tempo_site.pages import undo
 
 RECENT_RUNS = 10
 TABS = {
@@ -67,6 +70,7 @@ class EditorContext(TypedDict):
     problems: list[Problem]
     offer: Offer
     pythons: list[tuple[str, str]]
+    tabs: list[str]
 
 
 class QuestionContext(TypedDict):
@@ -101,7 +105,7 @@ def script_edit(request: auth.SignedInRequest, slug: str) -> HttpResponse:
             return answer
     context: ScriptPageContext = {
         **side_context(script, now=now),
-        **editor_context(form, text, conflict),
+        **editor_context(script, form, text, conflict),
         **question_context(script, is_asked=request.GET.get("ask") == "run"),
         **outside_edits.external_edit_context(script),
     }
@@ -123,7 +127,9 @@ def side_context(script: Script, *, now: datetime) -> SideContext:
     }
 
 
-def editor_context(form: TextForm, text: Text, conflict: Text | None) -> EditorContext:
+def editor_context(
+    script: Script, form: TextForm, text: Text, conflict: Text | None
+) -> EditorContext:
     if conflict:
         form.put_on_top_of(conflict.revision)
     if form.is_bound:
@@ -141,9 +147,10 @@ def editor_context(form: TextForm, text: Text, conflict: Text | None) -> EditorC
         "revision": text.revision if is_unreadable else form["based_on"].value(),
         "is_draft": text.is_draft,
         "zone": settings.TIME_ZONE,
-        "problems": check.find_problems(**text.fields),
+        "problems": check.find_problems(**text.fields, known=known_modules(script)),
         "offer": resolution.offer(**text.fields),
         "pythons": forms.python_choices(text.python_version),
+        "tabs": text_files.tabs(script),
     }
 
 
@@ -209,7 +216,13 @@ def script_switch(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     script = lookup.script(slug)
     enabled = request.POST.get("enabled") == "1"
     scripts.update(script, by=request.user, now=timezone.now(), enabled=enabled)
-    messages.success(request, f"`{script.name}` is {'enabled' if enabled else 'disabled'}.")
+    undo.offer(
+        request,
+        f"`{script.name}` is {'enabled' if enabled else 'disabled'}.",
+        url=reverse("script-switch", args=[slug]),
+        enabled="0" if enabled else "1",
+        tab=request.POST.get("tab", ""),
+    )
     return back(request, slug)
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from django.contrib import messages
 from django.db.models import QuerySet
+from django.forms import BoundField
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from runs_app.figures import peaks
 from runs_app.history import history
 from scripts_app import forms, limits, lookup, script_templates, scripts
 from scripts_app.files import isolation_summary
@@ -20,6 +23,7 @@ from scripts_app.models import Folder, Script
 from scripts_app.script_templates import ScriptTemplate
 from tempo_site import auth, health
 from tempo_site.lib import origins
+from tempo_site.pages import undo
 
 FIRST_LINES = """\
 import platform
@@ -38,12 +42,18 @@ class NewScriptContext(TypedDict):
     starters: Iterable[ScriptTemplate]
 
 
+class LimitRow(NamedTuple):
+    field: BoundField
+    peak: str
+
+
 class SettingsContext(TypedDict):
     now: datetime
     script: Script
     form: SettingsForm
     folders: QuerySet[Folder]
     files: str
+    limits: list["LimitRow"]
     lowered: list[str]
     isolation: IsolationSummary
     start_url: str
@@ -114,10 +124,16 @@ def settings_context(
         "form": form,
         "folders": Folder.objects.all(),
         "files": f"scripts/{script.slug}/",
+        "limits": limit_rows(script, form, now=now),
         "lowered": list(limits.lowered_limits(script)),
         "isolation": isolation,
         "start_url": start_url,
     }
+
+
+def limit_rows(script: Script, form: SettingsForm, *, now: datetime) -> list[LimitRow]:
+    known = peaks.peaks_of(script, now=now)
+    return [LimitRow(field, known.get(field.name, "")) for field in form.limit_fields()]
 
 
 @form_page
@@ -125,7 +141,8 @@ def script_delete(request: auth.SignedInRequest, slug: str) -> HttpResponse:
     script = lookup.script(slug)
     if request.method == "POST":
         scripts.delete(script, now=timezone.now())
-        messages.success(request, f"Deleted `{script.name}`.")
+        restore = reverse("script-restore", args=[slug])
+        undo.offer(request, f"Deleted `{script.name}`.", url=restore)
         return redirect("script-list")
     return render(request, "scripts/delete.html", {"script": script})
 

@@ -1,4 +1,5 @@
-// The forms of every page: each is sent once, and warns before what was typed into it is lost.
+// The forms of every page: each is sent once, and warns before what was typed into it is lost. Usual values beside a
+// number are buttons that put them in.
 
 const GUARDED = "form[data-guard], #content-main > form[id$=_form]"; // ours, and the admin's
 const AGAIN_MS = 10_000; // then it may be sent again: the browser may have been stopped on its way
@@ -40,6 +41,16 @@ function shownAgain({ persisted }) {
   if (![...document.forms].some((form) => [...form.elements].some(isChanged))) location.reload();
 }
 
+function fill(event) {
+  const preset = event.target.closest?.("[data-fills]");
+  if (!preset) return;
+  const field = document.getElementById(preset.dataset.fills);
+  field.value = preset.value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+for (const presets of document.querySelectorAll("[data-presets]")) presets.hidden = false;
+document.addEventListener("click", fill);
 window.addEventListener("beforeunload", leaving);
 window.addEventListener("pageshow", shownAgain);
 document.addEventListener("submit", sending);

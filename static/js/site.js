@@ -66,6 +66,16 @@ function tick() {
   }
 }
 
+// --- tabs ---------------------------------------------------------------------------------------
+// On a phone they scroll sideways: the one that is open is brought into sight.
+function showTab(tab) {
+  const tabs = tab.closest(".tabs");
+  const left = tab.getBoundingClientRect().left - tabs.getBoundingClientRect().left;
+  tabs.scrollLeft += left - (tabs.clientWidth - tab.offsetWidth) / 2;
+}
+
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) showTab(tab);
+
 // --- keys ---------------------------------------------------------------------------------------
 const ACTS = {
   "/": () => focusOn(visible("main input[type=search]")) || openPalette(),

@@ -124,7 +124,7 @@ def named(text: str) -> ApiKey:
 
 def _check_expiry(expires_at: datetime | None, now: datetime) -> None:
     if expires_at is not None and expires_at <= now:
-        sentence = "The key would have expired already.\nhint: name a moment to come"
+        sentence = "The key would have expired already.\nhint: name a time to come"
         raise KeyRefused(sentence, field="expires_at")
 
 

@@ -17,7 +17,7 @@ ANSWERS = {
     428: "`If-Match` has to say which revision was seen.",
     429: "Too many requests; `Retry-After` says when to come again.",
     500: "Something went wrong on the server.",
-    503: "It cannot be done at the moment.",
+    503: "It cannot be done now.",
     507: "The disk is full.",
 }
 ALWAYS = (401, 403, 422, 429, 500, 503)

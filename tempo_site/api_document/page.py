@@ -94,18 +94,24 @@ def _operation(
     body = _body_schema(document, operation)
     fields = [_parameter(parameter) for parameter in operation.get("parameters", [])]
     required = body.get("required", [])
+    text = operation.get("description", "")
     for name, schema in body.get("properties", {}).items():
         fields.append(_field(name, "body", schema, is_required=name in required))
     return OperationRow(
         anchor=slugify(f"{method}-{path.removeprefix('/api/v1')}".replace("/", "-")),
         method=method.upper(),
         path=path,
-        title=operation.get("summary", BESIDE[method]),
-        text=operation.get("description", ""),
+        title=_first_sentence(text) or operation.get("summary", BESIDE[method]),
+        text=text,
         fields=fields,
         curl=_curl(document, method, f"{root}{path}", operation, body),
         answers=list(_answers(document, operation)),
     )
+
+
+def _first_sentence(text: str) -> str:
+    sentence, _, _ = " ".join(text.split()).partition(". ")
+    return sentence.removesuffix(".")
 
 
 def _body_schema(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tempo_site.stored_settings import backup, store
 
 LAST_DAY = timedelta(days=1)
 PREFIX = "tempo-"
+UPLOADED = "uploaded"  # in the place of a version
 FACTS = ".json"
 MAX_FACTS_BYTES = 2**20
 MB = 2**20
@@ -75,10 +76,30 @@ class BackupFile:
         return found if isinstance(found, int) else None
 
 
+def is_name(name: str) -> bool:
+    """Return whether a file of this name is listed as a backup."""
+    return _NAME.fullmatch(name) is not None
+
+
 def new_path(folder: Path, *, kind: str, is_sealed: bool, now: datetime) -> Path:
     """Return a path that no backup has."""
     ending = f".tar.{kind}" + (".sealed" if is_sealed else "")
-    stem = f"{PREFIX}{now.astimezone(UTC).strftime(_MOMENT)}-{settings.VERSION}"
+    return _free_path(folder, settings.VERSION, ending, now)
+
+
+def path_before_update(version: str, *, kind: str, is_sealed: bool, now: datetime) -> Path:
+    """Return a path for the backup of data that another version has written."""
+    ending = f".tar.{kind}" + (".sealed" if is_sealed else "")
+    return _free_path(paths.backups(), version, ending, now)
+
+
+def path_of_upload(folder: Path, ending: str, *, now: datetime) -> Path:
+    """Return a path for a backup that came under a name of its own, and whose version is not known yet."""
+    return _free_path(folder, UPLOADED, ending, now)
+
+
+def _free_path(folder: Path, version: str, ending: str, now: datetime) -> Path:
+    stem = f"{PREFIX}{now.astimezone(UTC).strftime(_MOMENT)}-{version}"
     path, number = folder / f"{stem}{ending}", 1
     while path.exists():
         number += 1

@@ -17,7 +17,6 @@ from django.views.decorators.debug import sensitive_variables
 
 from tempo_site.backups import backup_files
 from tempo_site.lib import confined, paths
-from tempo_site.stored_settings import backup, store
 
 PASSPHRASE, KEY = "TEMPO_BACKUP_PASSPHRASE", "TEMPO_BACKUP_SECRET_KEY"
 ZSTD, GZIP = "zst", "gz"
@@ -68,8 +67,11 @@ def compression() -> str:
     return ZSTD if is_there else GZIP
 
 
-def creation(out: Path, *, logs: bool) -> Call:
-    """Return the call that makes a backup, which lists show where it lies among the others."""
+def creation(out: Path, *, logs: bool, max_file_mb: int, version: str = "") -> Call:
+    """Return the call that makes a backup, which lists show where it lies among the others.
+
+    `version` is that of the Tempo whose data it is, where that is another one.
+    """
     folder = paths.backups()
     paths.make_closed(folder)
     is_listed = out.parent == folder
@@ -78,10 +80,10 @@ def creation(out: Path, *, logs: bool) -> Call:
         "folder": str(folder),
         "out": str(out),
         "facts": str(backup_files.facts_path(out)) if is_listed else "",
-        "tempo": settings.VERSION,
+        "tempo": version or settings.VERSION,
         "kind": compression(),
         "logs": logs,
-        "max_file_mb": int(store.value(backup.FILE_MB)),
+        "max_file_mb": max_file_mb,
     }
     data = paths.data()
     shared = [

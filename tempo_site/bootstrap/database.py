@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from tempo_site.backups import versions
-from tempo_site.bootstrap import file_system, snapshots
+from tempo_site.bootstrap import before_update, file_system, snapshots
 from tempo_site.lib import files, paths
 
 Say = Callable[[str], None]
@@ -65,13 +65,13 @@ def choose_journal(say: Say) -> None:
 def migrate(say: Say) -> None:
     """Bring the database up to date: all migrations or none, whenever the process ends. Raises CommandError.
 
-    A copy is kept in `backups/` before.
+    A backup is kept in `backups/` before.
     """
     executor = MigrationExecutor(connection)
     if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return
     if executor.loader.applied_migrations:
-        _take_snapshot(say)
+        before_update.keep(say)
     try:
         _migrate_in_one_transaction()
     except Exception as error:
@@ -80,17 +80,6 @@ def migrate(say: Say) -> None:
             "hint: start the version of Tempo that ran before, and report this"
         ) from error
     say("Database is up to date.")
-
-
-def _take_snapshot(say: Say) -> None:
-    try:
-        snapshot = snapshots.take()
-    except (OSError, sqlite3.Error) as error:
-        raise CommandError(
-            f"The database was not brought up to date, as no copy could be made before: {error}.\n"
-            f"hint: make room for it in {paths.backups()}"
-        ) from error
-    say(f"The database was copied to {snapshot} before it is brought up to date.")
 
 
 def _migrate_in_one_transaction() -> None:

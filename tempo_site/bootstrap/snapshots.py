@@ -1,7 +1,6 @@
 """Copies of the database in `backups/`: taken before it is brought up to date, named when it cannot be used."""
 
 import contextlib
-import os
 import sqlite3
 from pathlib import Path
 
@@ -60,6 +59,7 @@ def note_version(connection: BaseDatabaseWrapper) -> None:
 
 
 def version_of(database: sqlite3.Connection) -> str:
+    """Return which Tempo brought a database up to date, for people: `Tempo 1.2.3`, or `an early Tempo`."""
     return _version(int(database.execute("PRAGMA user_version").fetchone()[0]))
 
 
@@ -89,8 +89,4 @@ def _copy_to(path: Path) -> None:
     ):
         source.backup(target)  # all pages in one step: nobody writes in between
         target.execute("PRAGMA journal_mode=DELETE")  # so that the copy is one file
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    files.sync_file(path)

@@ -17,9 +17,17 @@ def command(
     argv: Sequence[str], *, read: Iterable[str | Path] = (), write: Iterable[str | Path] = ()
 ) -> list[str]:
     """Return the command that runs `argv`, whose first part is a path, with these places beside the system's."""
-    closed = [paths.data(), settings.BASE_DIR]
-    lists = [json.dumps([str(path) for path in places]) for places in (read, write, closed)]
+    lists = [json.dumps([str(path) for path in places]) for places in (read, write, _closed())]
     return [sys.executable, "-I", "-S", str(_PROGRAM), *lists, *argv]
+
+
+def can_open(folder: Path) -> bool:
+    """Return whether a folder can be one of the places: not one around Tempo's data or code."""
+    return not any(closed.resolve().is_relative_to(folder.resolve()) for closed in _closed())
+
+
+def _closed() -> list[Path]:
+    return [paths.data(), settings.BASE_DIR]
 
 
 def own_python() -> list[str]:

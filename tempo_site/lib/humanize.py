@@ -35,6 +35,17 @@ def span(seconds: float) -> str:
     return f"{whole} s"
 
 
+def amount(number: int, unit: str) -> str:
+    """Return a whole number with its unit in few words: `5 min` for 300 seconds, `2 GB` for 2048 MB, `7 days`."""
+    if unit == "seconds":
+        return span(number)
+    if unit == "MB" and number and number % 1024 == 0:
+        return f"{number // 1024:,} GB"
+    if number == 1:
+        unit = unit.removesuffix("s")
+    return f"{number:,} {unit}".strip()
+
+
 def whole_span(seconds: float) -> str:
     if seconds >= 10:
         return span(seconds)

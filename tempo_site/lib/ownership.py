@@ -11,7 +11,18 @@ from typing import NamedTuple
 from tempo_site.lib import paths
 
 FOLDERS = ("scripts", "runs", "envs", "pythons", "cache", "backups", "search", "run")
-FILES = ("secret_key", "secret_key.old", "setup_token", "time_zone", *paths.DATABASE_FILES)
+# There at times: what is handed in, the git mirror, and what a restore works with and moves aside.
+PASSING_FOLDERS = ("imports", "mirror", "restore")
+ASIDE = "before-restore-"
+FILES = (
+    "secret_key",
+    "secret_key.old",
+    "setup_token",
+    "time_zone",
+    "held",
+    "ballast",
+    *paths.DATABASE_FILES,
+)
 MAX_DEPTH = 200  # scripts make folders as deep as they like; each level costs an open file here
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -36,7 +47,8 @@ def hand_over(new: Owner) -> bool:
     with _opened(str(paths.data())) as fd:
         status = os.fstat(fd)
         is_changed = False
-        for name in (*FILES, *FOLDERS):
+        aside = [name for name in os.listdir(fd) if name.startswith(ASIDE)]  # noqa: PTH208
+        for name in (*FILES, *FOLDERS, *PASSING_FOLDERS, *aside):
             if _hand_over_part(name, fd, new, status.st_dev):
                 is_changed = True
         if (status.st_uid, status.st_gid) == new:

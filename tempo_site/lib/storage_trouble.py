@@ -21,7 +21,7 @@ class Trouble(NamedTuple):
         return f"{self.sentence}\nhint: {self.hint}"
 
 
-BUSY = Trouble(UNAVAILABLE, "The database is busy.", "try again in a moment")
+BUSY = Trouble(UNAVAILABLE, "The database is busy.", "try again shortly")
 FULL = Trouble(
     NO_SPACE,
     "The disk of the data folder is full, so nothing can be saved.",

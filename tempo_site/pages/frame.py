@@ -15,6 +15,7 @@ from tempo_site import health
 from tempo_site.backups import holds
 from tempo_site.backups.holds import Hold
 from tempo_site.pages import guide
+from tempo_site.stored_settings import general, store
 from tempo_site.stored_settings.registry import SECTIONS
 
 MANAGE, STAFF = "Manage", "Staff"
@@ -42,6 +43,7 @@ class FrameContext(TypedDict):
     hold: Hold | None  # since a backup was restored
     engine_is_well: bool
     engine_troubles: str
+    name: str  # of this Tempo, or ""
     version: str
     base_path: str
 
@@ -56,6 +58,7 @@ EMPTY_FRAME: FrameContext = {
     "hold": None,
     "engine_is_well": False,
     "engine_troubles": "",
+    "name": "",
     "version": "",
     "base_path": settings.BASE_PATH,
 }
@@ -63,7 +66,7 @@ EMPTY_FRAME: FrameContext = {
 
 def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
     """Return the context of every template: the frame under the name `chrome`. Costs no query."""
-    # The log-in check loaded the user, the engine tells its state from memory, and `pause` is asked for by the
+    # The log-in check loaded the user, engine and settings are told from memory, and `pause` is asked for by the
     # template that shows it, so that the parts of a page which are fetched alone are spared.
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
@@ -78,6 +81,7 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
         "hold": holds.current(),
         "engine_is_well": report["status"] == "ok",
         "engine_troubles": troubles(report),
+        "name": str(store.value(general.NAME)),
         "version": settings.VERSION,
         "base_path": settings.BASE_PATH,
     }
@@ -105,7 +109,8 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
 
 def _scripts(path: str) -> Place:
     url = reverse("script-list")
-    is_here = path.startswith((url, reverse("script-new")))
+    beside = ("script-new", "import-scripts", "deleted-scripts", "folder-new")
+    is_here = path.startswith((url, *map(reverse, beside), f"{reverse('dashboard')}folders/"))
     return Place(label="Scripts", url=url, symbol="scripts", key="g s", is_here=is_here)
 
 
@@ -140,9 +145,9 @@ def _places_of_staff(path: str) -> list[Place]:
         ("Variables", "variables", "variables", "g v"),
         ("Notifications", "notifications", "bell", "g m"),
         ("API keys", "key-list", "keys", "g k"),
-        ("Retention", "retention", "runs", "g h"),
-        ("Backups", "backup-list", "environments", "g b"),
-        ("Audit", "audit", "search", "g u"),
+        ("Retention", "retention", "retention", "g h"),
+        ("Backups", "backup-list", "backups", "g b"),
+        ("Audit", "audit", "audit", "g u"),
         ("System", "system", "engine", "g e"),
         ("Users", "admin:auth_user_changelist", "user", "g w"),
     ]
@@ -194,7 +199,7 @@ def notices(report: dict[str, Any], *, is_staff: bool) -> list[str]:
     if failing == ["disk"]:
         sentences.append(f"No new run starts: {parts['disk']}.")
     elif failing:
-        sentences.append(f"Nothing may start at the moment. {troubles(report)}")
+        sentences.append(f"Nothing may start now. {troubles(report)}")
     if is_staff and settings.SECRET_KEY_NOTICE:
         sentences.append(settings.SECRET_KEY_NOTICE)
     if is_staff:

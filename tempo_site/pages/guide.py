@@ -15,6 +15,9 @@ TIMEOUT_S = 20.0
 MAX_FOUND = 40
 _PROGRAM = settings.BASE_DIR / "tempo_site" / "lib" / "programs" / "guide.py"
 _HEADING = re.compile(r"^#{1,4} +(.+)$")
+# What excerpts are shown without: marks of tables and of blocks of code, then bold and slanted words and links.
+_ONLY_MARKS = re.compile(r"[|:\s-]+|```\w*")
+_MARKED = re.compile(r"\*\*(.+?)\*\*|(?<!\w)\*(\w[^*]*)\*|\[([^]]+)\]\([^)]*\)")
 _NOT_IN_AN_ID = re.compile(r"[^\w\s-]")
 # By the name of the file without `.md`, in the order of the list; other files of docs/ come behind them.
 _KNOWN = {
@@ -171,8 +174,18 @@ def _part(name: str, heading: str, lines: list[str]) -> FoundPart:
         page_title=TITLES[name],
         heading=heading,
         part=id_of(heading),
-        excerpt=" ".join(lines).strip(),
+        excerpt=_MARKED.sub(_words_of, " ".join(filter(None, map(_plain, lines)))),
     )
+
+
+def _plain(line: str) -> str:
+    if _ONLY_MARKS.fullmatch(line.strip()):
+        return ""
+    return line.strip(" |#").replace(" | ", " · ")
+
+
+def _words_of(marked: re.Match[str]) -> str:
+    return marked[1] or marked[2] or marked[3] or ""
 
 
 def id_of(heading: str) -> str:

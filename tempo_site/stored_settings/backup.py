@@ -1,5 +1,6 @@
 """The section for backups: when they are made, what is in them, where they go and how many are kept."""
 
+import re
 from pathlib import Path
 
 from tempo_site.stored_settings.fields import Field, Kind, Section, Value
@@ -7,9 +8,14 @@ from tempo_site.stored_settings.fields import Field, Kind, Section, Value
 PASSPHRASE = "PYSCHED_BACKUP_PASSPHRASE"
 AUTOMATIC, LOGS = "PYSCHED_BACKUP_DAILY", "PYSCHED_BACKUP_LOGS"
 SECOND_PLACE = "PYSCHED_BACKUP_PATH"
+REMOTE = "PYSCHED_BACKUP_REMOTE"
 DAILY, WEEKLY, MONTHLY = "PYSCHED_BACKUP_DAYS", "PYSCHED_BACKUP_WEEKS", "PYSCHED_BACKUP_MONTHS"
 MEGABYTES, FILE_MB = "PYSCHED_BACKUP_MB", "PYSCHED_BACKUP_FILE_MB"
 MIN_PASSPHRASE = 10
+# A name of rclone's configuration and a path there: no options (`-x`), no connection strings (`:sftp,ssh=...:`).
+_REMOTE = re.compile(
+    r"(rclone|restic):[A-Za-z0-9_][A-Za-z0-9_-]*:[A-Za-z0-9_~./][A-Za-z0-9_~./@+-]*", re.ASCII
+)
 
 
 def _check_passphrase(value: Value) -> None:
@@ -20,6 +26,14 @@ def _check_passphrase(value: Value) -> None:
 def _check_place(value: Value) -> None:
     if value and not Path(str(value)).is_absolute():
         raise ValueError("it has to be the whole path of a folder, from `/` on")
+
+
+def check_remote(value: Value) -> None:
+    """Raise ValueError for what is no tool with a name and a path, or leads upwards."""
+    if value and (not _REMOTE.fullmatch(str(value)) or "/../" in f"/{str(value).split(':')[-1]}/"):
+        raise ValueError(
+            "it has to be like `rclone:NAME:path` or `restic:NAME:path`, with a name out of rclone's configuration"
+        )
 
 
 SECTION = Section(
@@ -59,6 +73,15 @@ SECTION = Section(
             check=_check_place,
         ),
         Field(
+            name=REMOTE,
+            attribute="BACKUP_REMOTE",
+            kind=Kind.TEXT,
+            label="Remote place",
+            help="`rclone:NAME:path` or `restic:NAME:path`: a name in the file `PYSCHED_BACKUP_RCLONE_CONFIG`, which"
+            " says where it is (SFTP, WebDAV, S3 ...). It gets a copy of each. Empty: none.",
+            check=check_remote,
+        ),
+        Field(
             name=DAILY,
             attribute="BACKUP_DAYS",
             kind=Kind.NUMBER,
@@ -67,6 +90,7 @@ SECTION = Section(
             help="The newest of each of so many days.",
             minimum=1,
             maximum=366,
+            presets=(3, 7, 14, 30),
         ),
         Field(
             name=WEEKLY,
@@ -75,6 +99,7 @@ SECTION = Section(
             label="Keep of weeks",
             unit="weeks",
             maximum=520,
+            presets=(2, 4, 8, 26),
         ),
         Field(
             name=MONTHLY,
@@ -83,15 +108,17 @@ SECTION = Section(
             label="Keep of months",
             unit="months",
             maximum=240,
+            presets=(3, 6, 12, 24),
         ),
         Field(
             name=MEGABYTES,
             attribute="BACKUP_MB",
             kind=Kind.NUMBER,
-            label="Megabytes of all backups",
+            label="Size of all backups",
             unit="MB",
             help="The oldest go first; the newest stays whatever its size.",
             minimum=1,
+            presets=(1024, 5120, 20_480, 102_400),
         ),
         Field(
             name=FILE_MB,
@@ -100,6 +127,7 @@ SECTION = Section(
             label="Largest file",
             unit="MB",
             help="A larger file of a script is left out and named. 0: none is.",
+            presets=(256, 1024, 4096),
         ),
     ),
 )

@@ -64,8 +64,11 @@ class Field:
     @property
     def base_value(self) -> Value:
         """Return what the environment says, else the default."""
-        value: Value = getattr(settings, self.attribute)
-        return value
+        value = getattr(settings, self.attribute)
+        if isinstance(value, list):
+            return ", ".join(str(each) for each in value)
+        found: Value = value
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,6 @@ class Section:
     title: str
     help: str
     fields: Sequence[Field]
-    is_paired: bool = False  # its page has two fields a line
 
 
 def checked(field: Field, value: object) -> Value:

@@ -1,7 +1,16 @@
-"""The section of what concerns this Tempo as a whole: its zone, and what the environment alone says."""
+"""The section of what concerns this Tempo as a whole: its name, its zone, and where people reach it."""
 
 from tempo_site.lib import zone
 from tempo_site.stored_settings.fields import Field, Kind, Section, Value
+
+NAME = "PYSCHED_NAME"
+MAX_NAME = 40  # characters: it stands in the bar above each page and in the subjects of mails
+
+
+def _check_name(value: Value) -> None:
+    count = len(str(value))
+    if count > MAX_NAME:
+        raise ValueError(f"it has {count} characters; {MAX_NAME} is the most")
 
 
 def _check_zone(value: Value) -> None:
@@ -21,6 +30,14 @@ SECTION = Section(
     help="The look, light or dark, is each person's own: the button is in the bar above.",
     fields=(
         Field(
+            name=NAME,
+            attribute="NAME",
+            kind=Kind.TEXT,
+            label="Name of this Tempo",
+            help="Tells several apart: in the bar above, in the browser's tab and in the subject of mails.",
+            check=_check_name,
+        ),
+        Field(
             name="PYSCHED_TIME_ZONE",
             attribute="TIME_ZONE",
             kind=Kind.TEXT,
@@ -34,15 +51,15 @@ SECTION = Section(
             attribute="PUBLIC_URL",
             kind=Kind.TEXT,
             label="Address of Tempo",
-            help="Links in messages begin with it; without it messages hold none. It is read when Tempo starts.",
+            help="Links in messages begin with it; without it messages hold none.",
             is_editable=False,
         ),
         Field(
-            name="PYSCHED_REQUIRE_ISOLATION",
-            attribute="REQUIRE_ISOLATION",
+            name="PYSCHED_BASE_PATH",
+            attribute="BASE_PATH",
             kind=Kind.TEXT,
-            label="Required isolation",
-            help="Runs that would have less are refused: `good` or `strong`. It is read when Tempo starts.",
+            label="Path below that address",
+            help="Where a proxy shows Tempo beside other sites.",
             is_editable=False,
         ),
     ),

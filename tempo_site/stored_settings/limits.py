@@ -3,9 +3,8 @@
 from tempo_site.stored_settings.fields import Field, Kind, Section
 
 RUNS_AT_ONCE, QUEUED_RUNS = "PYSCHED_MAX_CONCURRENT_RUNS", "PYSCHED_MAX_QUEUED_RUNS"
-OF_NEW_SCRIPT = "Of a new script; each script's own stands in its Settings."
-OF_ALL = "No script may have more; 0 = no such bound. Scripts that say more get this."
-MEMORY_PRESETS, TIME_PRESETS = (128, 256, 512, 1024, 2048), (60, 300, 900, 3600, 21_600)
+TIME_PRESETS, MEMORY_PRESETS = (60, 300, 900, 3600, 21_600), (128, 256, 512, 1024, 2048)
+PROCESS_PRESETS, OUTPUT_PRESETS, FILE_PRESETS = (16, 64, 256), (1, 10, 100), (100, 1024, 10_240)
 
 
 def _default(
@@ -15,9 +14,8 @@ def _default(
         name=name,
         attribute=attribute,
         kind=Kind.NUMBER,
-        label=label,
+        label=f"{label}, at first",
         unit=unit,
-        help=OF_NEW_SCRIPT,
         minimum=minimum,
         presets=presets,
     )
@@ -30,7 +28,6 @@ def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> F
         kind=Kind.NUMBER,
         label=f"{label}, at most",
         unit=unit,
-        help=OF_ALL,
         presets=presets,
     )
 
@@ -38,8 +35,8 @@ def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> F
 SECTION = Section(
     slug="limits",
     title="Limits",
-    help="They hold for runs that start from now on.",
-    is_paired=True,
+    help="They hold for runs that start from now on. `At first` is what a new script gets; its own limits stand in its"
+    " Settings. `At most` holds for all scripts, whatever theirs say; 0 is no such bound.",
     fields=(
         Field(
             name=RUNS_AT_ONCE,
@@ -58,6 +55,7 @@ SECTION = Section(
             label="Runs that wait",
             help="More are refused.",
             minimum=1,
+            presets=(100, 1000, 10_000),
         ),
         _default(
             "PYSCHED_DEFAULT_SCRIPT_TIMEOUT", "DEFAULT_TIMEOUT_S", "Time", "seconds", *TIME_PRESETS
@@ -71,16 +69,30 @@ SECTION = Section(
         _bound("PYSCHED_MAX_MEMORY_LIMIT", "MAX_MEMORY_MB", "Memory", "MB", *MEMORY_PRESETS),
         _default(
             *("PYSCHED_DEFAULT_PROCESSES", "DEFAULT_PROCESSES", "Processes", ""),
+            *PROCESS_PRESETS,
             minimum=1,
         ),
-        _bound("PYSCHED_MAX_PROCESSES", "MAX_PROCESSES", "Processes", ""),
+        _bound("PYSCHED_MAX_PROCESSES", "MAX_PROCESSES", "Processes", "", *PROCESS_PRESETS),
         _default(
             *("PYSCHED_DEFAULT_OUTPUT_LIMIT", "DEFAULT_OUTPUT_MB", "Output that is kept", "MB"),
+            *OUTPUT_PRESETS,
             minimum=1,
         ),
-        _bound("PYSCHED_MAX_OUTPUT_LIMIT", "MAX_OUTPUT_MB", "Output that is kept", "MB"),
-        _default("PYSCHED_DEFAULT_FILE_SIZE_LIMIT", "DEFAULT_FILE_MB", "Size of a file", "MB"),
-        _bound("PYSCHED_MAX_FILE_SIZE_LIMIT", "MAX_FILE_MB", "Size of a file", "MB"),
+        _bound(
+            "PYSCHED_MAX_OUTPUT_LIMIT",
+            "MAX_OUTPUT_MB",
+            "Output that is kept",
+            "MB",
+            *OUTPUT_PRESETS,
+        ),
+        _default(
+            "PYSCHED_DEFAULT_FILE_SIZE_LIMIT",
+            "DEFAULT_FILE_MB",
+            "Size of a file",
+            "MB",
+            *FILE_PRESETS,
+        ),
+        _bound("PYSCHED_MAX_FILE_SIZE_LIMIT", "MAX_FILE_MB", "Size of a file", "MB", *FILE_PRESETS),
         _bound("PYSCHED_MAX_CPU", "MAX_CPU_S", "CPU time", "seconds", *TIME_PRESETS),
     ),
 )

@@ -42,7 +42,8 @@ SECTION = Section(
             attribute="MIRROR",
             kind=Kind.SWITCH,
             label="Mirror versions",
-            help="The repository is `mirror/repository.git` in the data folder. It holds code and requirements.",
+            help="The repository is `mirror/repository.git` in the data folder. It holds code, requirements and "
+            "settings (`script.toml`), and no secret.",
         ),
         Field(
             name=ADDRESS,

@@ -1,6 +1,6 @@
 """The sections of settings, in the order of their pages. A new section is a module and a line here."""
 
-from tempo_site.stored_settings import backup, general, limits, mail, mirror, retention
+from tempo_site.stored_settings import backup, general, limits, mail, mirror, retention, security
 from tempo_site.stored_settings.fields import Field, Section
 
 SECTIONS: dict[str, Section] = {
@@ -8,6 +8,7 @@ SECTIONS: dict[str, Section] = {
     for section in (
         general.SECTION,
         limits.SECTION,
+        security.SECTION,
         mail.SECTION,
         retention.SECTION,
         backup.SECTION,

@@ -3,6 +3,7 @@
 from tempo_site.stored_settings.fields import Field, Kind, Section
 
 DAYS, RUNS, MEGABYTES = "PYSCHED_KEEP_DAYS", "PYSCHED_KEEP_RUNS", "PYSCHED_KEEP_MB"
+DAY_PRESETS, RUN_PRESETS, MB_PRESETS = (7, 30, 90, 365), (100, 1000, 10_000), (512, 2048, 10_240)
 AUDIT_DAYS, AUDIT_ROWS = "PYSCHED_KEEP_AUDIT_DAYS", "PYSCHED_KEEP_AUDIT_ROWS"
 
 SECTION = Section(
@@ -20,6 +21,7 @@ SECTION = Section(
             help="A finished run is kept so many days.",
             minimum=1,
             maximum=36_500,
+            presets=DAY_PRESETS,
         ),
         Field(
             name=RUNS,
@@ -28,15 +30,17 @@ SECTION = Section(
             label="Runs of each script",
             unit="runs",
             minimum=1,
+            presets=RUN_PRESETS,
         ),
         Field(
             name=MEGABYTES,
             attribute="KEEP_MB",
             kind=Kind.NUMBER,
-            label="Megabytes of all logs",
+            label="Size of all logs",
             unit="MB",
             help="Of all logs together: the oldest go first.",
             minimum=1,
+            presets=MB_PRESETS,
         ),
         Field(
             name=AUDIT_DAYS,
@@ -47,6 +51,7 @@ SECTION = Section(
             help="What was done by whom is kept so many days.",
             minimum=1,
             maximum=36_500,
+            presets=(30, 90, 365, 3650),
         ),
         Field(
             name=AUDIT_ROWS,
@@ -57,6 +62,7 @@ SECTION = Section(
             help="The oldest beyond them go.",
             minimum=1000,
             maximum=100_000_000,
+            presets=(10_000, 100_000, 1_000_000),
         ),
     ),
 )

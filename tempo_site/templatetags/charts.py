@@ -169,7 +169,7 @@ def _full_fields(week: Week) -> Iterator[tuple[str, str, str]]:
             if not hour.ended:
                 continue
             level = ceil(LEVELS * sqrt(hour.ended / busiest))
-            title = f"{day.on:%a %d %b} {column:02}:00: {hour.ended} ended"
+            title = f"{day.on:%a %Y-%m-%d} {column:02}:00: {hour.ended} ended"
             if not hour.bad:
                 yield f"is-{level}", _field(row, column), title
                 continue

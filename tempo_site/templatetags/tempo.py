@@ -3,10 +3,11 @@
 import contextlib
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -15,6 +16,8 @@ from runs_app.models import Run
 from runs_app.search.found_lines import FoundLine
 from runs_app.search.marks import Piece
 from tempo_site.lib import humanize
+from tempo_site.pages import undo
+from tempo_site.pages.undo import Undo
 
 register = template.Library()
 
@@ -25,7 +28,8 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
         return ""
     local = in_zone(value, zone)
     stamp = local.isoformat(timespec="seconds")
-    return format_html('<time datetime="{}">{}</time>', stamp, in_full(local))
+    shown = in_full(local)
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, in_utc(value), shown)
 
 
 @register.filter
@@ -33,7 +37,7 @@ def time_of_day(value: datetime) -> SafeString:
     """Write the time alone, under a heading that says the day."""
     local = in_zone(value)
     stamp, shown = local.isoformat(timespec="seconds"), f"{local:%H:%M:%S}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, in_full(local), shown)
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, in_both(local), shown)
 
 
 @register.filter
@@ -44,7 +48,7 @@ def moment_away(value: datetime | None, now: datetime) -> SafeString | str:
     return format_html(
         '<time datetime="{}" title="{}" data-away-s="{}">{}</time>',
         local.isoformat(timespec="seconds"),
-        in_full(local),
+        in_both(local),
         _seconds_away(value, now),
         _words_away(value, now),
     )
@@ -59,6 +63,16 @@ def in_zone(value: datetime, zone: str = "") -> datetime:
 
 def in_full(local: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def in_utc(value: datetime) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def in_both(local: datetime) -> str:
+    """Return the time in full, and in UTC where that is another one."""
+    full, utc = in_full(local), in_utc(local)
+    return full if full == utc else f"{full}, {utc}"
 
 
 @register.filter
@@ -112,6 +126,11 @@ def inline_code(value: object) -> SafeString:
     for index in range(1, len(parts), 2):
         parts[index] = format_html("<code>{}</code>", parts[index])
     return format_html_join("", "{}", ((part,) for part in parts))
+
+
+@register.filter
+def undo_of(message: Message) -> Undo | None:
+    return undo.offered(message.extra_tags or "")
 
 
 @register.filter

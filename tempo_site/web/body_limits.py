@@ -11,6 +11,7 @@ from django.utils import timezone
 from runs_app.url_triggers import large_bodies
 from runs_app.url_triggers.large_bodies import Right
 from tempo_site import auth
+from tempo_site.bootstrap import first_start
 from tempo_site.lib import origins
 
 KB, MB = 2**10, 2**20
@@ -21,6 +22,7 @@ API_BYTES = 4 * MB  # a script's text of 1 MB, however JSON writes its character
 _UPLOAD = re.compile(r"/(?:api/v1/)?scripts/[^/?]+/files/?|/api/v1/import/?|/import/?")
 _RUNS = re.compile(r"/api/v1/(?:scripts/[^/?]+/runs|runs/.*)")
 _API = re.compile(r"/api/.*")
+_SETUP_UPLOAD = re.compile(r"/setup/([^/?]+)/backup/upload")
 _TRIGGER = re.compile(r"/trigger/(.*?)/?")
 
 OK, UNPROVEN, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 200, 202, 401, 403, 404
@@ -47,7 +49,11 @@ def status_of_caller(target: bytes, headers: Mapping[str, str], address: str) ->
     For a trigger, 202 when the body is taken so that its signature can be checked, 404 when nobody is let in.
     """
     path, _, query = target.decode("latin1").partition("?")
-    trigger = _TRIGGER.fullmatch(origins.without_base(path))
+    path = origins.without_base(path)
+    setup = _SETUP_UPLOAD.fullmatch(path)
+    if setup:
+        return OK if first_start.is_open_for(setup[1]) else UNAUTHENTICATED
+    trigger = _TRIGGER.fullmatch(path)
     if trigger:
         return _status_for_trigger(trigger[1], headers, query, address)
     key = auth.key_of_headers(headers)

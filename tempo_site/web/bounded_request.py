@@ -42,7 +42,7 @@ ERRORS = {
     429: ("too_many_requests", "Too many connections are open from your address."),
     404: ("not_found", senders.NOT_HERE),
     413: ("too_large", "The request is too large."),
-    503: ("unavailable", "Large requests cannot be taken at the moment."),
+    503: ("unavailable", "Large requests cannot be taken now."),
 }
 
 

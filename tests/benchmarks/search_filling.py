@@ -30,22 +30,24 @@ SENTENCES = (
 )
 
 
-def fill(run_count: int) -> None:
-    """Write runs of a hundred lines, 10 KB each; a single one of them holds the rare word."""
+def fill(run_count: int, *, lines: int = LINES) -> None:
+    """Write runs of so many lines, 100 bytes each; a single one of them holds the rare word."""
     dice = random.Random(7)
     script = scripts.create(name="Talker", code="print(1)\n", by=None, now=timezone.now())
     newest = timezone.now()
     for first in range(0, run_count, BATCH):
         runs = []
-        for number in range(first, min(first + BATCH, run_count)):
+        for number in range(first + 1, min(first + BATCH, run_count) + 1):
             at = newest - timedelta(minutes=run_count - number)
             times = {"created_at": at, "started_at": at, "finished_at": at, "archived_at": at}
-            data = log(dice, round(at.timestamp() * 1000), has_rare=number == run_count // 3)
+            data = log(dice, round(at.timestamp() * 1000), lines, has_rare=number == run_count // 3)
             folder = f"{paths.month(at)}/{number}-abcdef12"
             path = paths.run_folder(folder)
             path.mkdir(parents=True)
             (path / "output.log").write_bytes(data)
-            run = Run(script=script, version=script.version, trigger=Trigger.API, folder=folder)
+            run = Run(
+                pk=number, script=script, version=script.version, trigger=Trigger.API, folder=folder
+            )
             run.status, run.log_bytes = Status.SUCCEEDED, len(data)
             for name, value in times.items():
                 setattr(run, name, value)
@@ -54,13 +56,13 @@ def fill(run_count: int) -> None:
         Run.objects.bulk_create(runs)
 
 
-def log(dice: random.Random, at_ms: int, *, has_rare: bool) -> bytes:
+def log(dice: random.Random, at_ms: int, line_count: int, *, has_rare: bool) -> bytes:
     """The stored log of a run."""
     lines = []
-    for number in range(LINES):
+    for number in range(line_count):
         sentence = dice.choice(SENTENCES).format(n=dice.randint(1, 99_999), m=dice.randint(1, 60))
         text = f"2026-11-01 12:{number % 60:02d}:07,{dice.randint(0, 999):03d} {dice.choice(LEVELS)} {sentence}"
-        if has_rare and number == LINES // 2:
+        if has_rare and number == line_count // 2:
             text += f" {RARE}"
         lines.append(f"{at_ms + number} O F {text}\n")
     return "".join(lines).encode()

@@ -30,6 +30,7 @@ class Look(StrEnum):
     LIGHT = "light"
     DARK = "dark"
     PHONE = "phone"
+    WIDE = "wide"
 
 
 OPTIONS: dict[Look, dict[str, Any]] = {
@@ -42,6 +43,7 @@ OPTIONS: dict[Look, dict[str, Any]] = {
         "is_mobile": True,
         "device_scale_factor": 2,
     },
+    Look.WIDE: {"color_scheme": "light", "viewport": {"width": 1920, "height": 1080}},
 }
 
 
@@ -89,6 +91,33 @@ def browser_of(look: Look = Look.LIGHT, **options: Any) -> Iterator[Page]:
             yield page
         finally:
             context.close()
+
+
+class Handset:
+    """Makes a page that was opened on a desk one on a phone for a while, by what playwright sends for `Look.PHONE`."""
+
+    def __init__(self, page: Page) -> None:
+        self._screen = page.context.new_cdp_session(page)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The page is on a phone meanwhile."""
+        self._set(Look.PHONE)
+        try:
+            yield
+        finally:
+            self._set(Look.LIGHT)
+
+    def _set(self, look: Look) -> None:
+        options = OPTIONS[look]
+        metrics = {
+            **options["viewport"],
+            "deviceScaleFactor": options.get("device_scale_factor", 1),
+            "mobile": options.get("is_mobile", False),
+        }
+        self._screen.send("Emulation.setDeviceMetricsOverride", metrics)
+        touch = {"enabled": options.get("has_touch", False)}
+        self._screen.send("Emulation.setTouchEmulationEnabled", touch)
 
 
 def log_in(page: Page, url: str) -> None:

@@ -61,7 +61,7 @@ def logged_in(service: Service) -> StorageState:
 
 @pytest.fixture
 def screen(service: Service, session: StorageState) -> Iterator[Page]:
-    """A browser's page, logged in to a running Tempo; any error on its console fails the test."""
+    """An empty page of a browser that is logged in to a running Tempo; any error on its console fails the test."""
     troubles: list[str] = []
     with browser_of(viewport={"width": 1280, "height": 720}, storage_state=session) as page:
         page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -71,6 +71,5 @@ def screen(service: Service, session: StorageState) -> Iterator[Page]:
                 troubles.append(message.text) if "Content Security" in message.text else None
             ),
         )
-        page.goto(service.url)
         yield page
     assert troubles == []

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages.browser import LIMIT_MS
-from tests.pages.test_every_page import DARK_RULES, serious
+from tests.pages.test_every_page import DARK_RULES, findings
 from tests.service import Service
 
 HOLDING = """
@@ -29,9 +29,9 @@ def test_a_chart_appears_goes_on_and_ends_without_a_reload(service: Service, scr
     chart.get_by_text("As a table").click()
     rows = chart.locator("tbody tr")
     first = rows.count()
-    assert list(serious(screen, [])) == []
+    assert list(findings(screen, [])) == []
     screen.emulate_media(color_scheme="dark")
-    assert list(serious(screen, DARK_RULES)) == []
+    assert list(findings(screen, DARK_RULES)) == []
     (service.data / "scripts" / slug / "files" / "gate").touch()
     expect(chart).not_to_have_attribute("data-live", "", timeout=LIMIT_MS)
     expect(chart).to_contain_text("Memory at most")

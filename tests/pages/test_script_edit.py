@@ -101,6 +101,66 @@ def test_a_problem_is_put_right_by_its_button_and_can_be_undone(
     assert code(screen) == "x = '𝒳'; print('one')\n"
 
 
+def test_code_is_formatted_found_and_gone_to_and_a_missing_package_is_added(
+    service: Service, screen: Page
+) -> None:
+    slug = service.make_script("Tools", START)
+    saved = open_script(screen, service, slug)
+    text = "import yaml\n\n\nx=[1,\n  2]\nprint( yaml,x )"
+    write(screen, text)
+    for key in ("ArrowUp", "ArrowUp", "Home"):
+        screen.keyboard.press(key)
+    screen.get_by_role("button", name="Format").click()
+    expect(saved).to_have_text("Formatted")
+    assert code(screen) == "import yaml\n\n\nx = [1, 2]\nprint(yaml, x)\n"
+    expect(screen.locator("[data-cursor]")).to_have_text("Ln 4 Col 1")
+    screen.keyboard.press("Control+z")
+    assert code(screen) == text
+    write(screen, "import yaml\nprint(yaml")
+    screen.get_by_role("button", name="Format").click()
+    expect(saved).to_have_text("Not formatted: Python cannot read this text")
+
+    screen.keyboard.press("Control+g")
+    screen.keyboard.type("2")
+    screen.keyboard.press("Enter")
+    expect(screen.locator("[data-cursor]")).to_have_text("Ln 2 Col 1")
+    screen.get_by_role("button", name="Find", exact=True).click()
+    screen.locator(".ace_search_field").first.fill("yaml")
+    expect(screen.locator(".ace_search_counter")).to_have_text("2 of 2")
+    screen.keyboard.press("Escape")
+
+    write(screen, "import yaml\nprint(yaml)\n")
+    screen.get_by_role("button", name="Add pyyaml").click()
+    expect(screen.locator("#id_requirements")).to_have_value("pyyaml")
+    expect(screen.locator("[data-problems] [data-none]")).to_be_visible()
+
+
+def test_a_second_file_is_edited_beside_the_script_and_never_written_over(
+    service: Service, screen: Page
+) -> None:
+    slug = service.make_script("Files", START)
+    screen.goto(f"{service.url}/scripts/{slug}/files/edit/?path=tools.py&new=1")
+    screen.wait_for_selector("code-editor.is-rich")
+    write(screen, "x=1\n")
+    screen.get_by_role("button", name="Format").click()
+    expect(screen.locator("[data-saved]")).to_have_text("Formatted")
+    screen.keyboard.press("Control+s")
+    expect(screen.locator("[data-saved]")).to_have_text(SAVED)
+    assert service.get(f"/scripts/{slug}/files/tools.py") == "x = 1\n"
+    file = service.data / "scripts" / slug / "files" / "tools.py"
+    file.write_text("theirs = 1\n")
+    write(screen, "mine = 1\n")
+    screen.get_by_role("button", name="Save file").click()
+    expect(screen.get_by_role("alert")).to_contain_text("was changed in the meantime")
+    expect(screen.locator("[data-trouble] pre")).to_have_text("theirs = 1")
+    assert file.read_text() == "theirs = 1\n"
+    screen.get_by_role("button", name="Save file").click()
+    expect(screen.locator("[data-saved]")).to_have_text(SAVED)
+    assert file.read_text() == "mine = 1\n"
+    screen.get_by_role("link", name="main.py").click()
+    expect(screen.get_by_role("link", name="tools.py")).to_be_visible()
+
+
 def test_run_asks_once_about_what_may_harm(service: Service, screen: Page) -> None:
     slug = service.make_script("Doubtful", START)
     open_script(screen, service, slug)

@@ -221,6 +221,20 @@ def test_it_answers_with_the_whole_run(program: Client, script: Script) -> None:
     assert (status, answer) == (200, FAILED_RUN | {"id": run.pk, "parent": parent.pk})
     assert (explanation["title"], explanation["kind"]) == ("Exit code 3.", "exit_code")
     assert (explanation["frame"], explanation["actions"]) == (None, [])
+    assert send(program, "GET", "/runs")[1]["items"][0] == answer | {"explanation": None}
+
+
+def test_a_list_shows_each_run_as_it_is_shown_alone(program: Client, script: Script) -> None:
+    ends = {"exit_code": 2, "signal": "SIGKILL", "cancelled_by": "ann", "timeout_s": 90}
+    make_run(kind="install", params={"python": "3.12"})
+    make_run(script, attempt=2, not_before=NOON, late_ms=9_000, overran=True, params={"a": 1})
+    for reason in Reason:
+        make_run(script, status=Status.FAILED, reason=reason, duration_s=0.5, **ends)
+    listed = send(program, "GET", "/runs?kind=all&limit=200")[1]["items"]
+    assert len(listed) == len(Reason) + 2
+    for item in listed:
+        alone = send(program, "GET", f"/runs/{item['id']}")[1]
+        assert item | {"explanation": None} == alone | {"explanation": None}
 
 
 def test_it_lists_runs_newest_first_page_by_page(program: Client, script: Script) -> None:

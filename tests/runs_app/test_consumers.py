@@ -1,6 +1,7 @@
 """The live output of a run, consumer by consumer: what a page may ask, and what it gets."""
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -215,3 +216,37 @@ def test_facts_of_runs_reach_the_pages_that_show_lists() -> None:
     head = talk("/ws/events/", body)
     assert (head["t"], head["run"]["id"], head["run"]["status"]) == ("run", run.pk, "succeeded")
     assert "folder" not in head["run"], "its random part keeps a guess from finding a log"
+
+
+@pytest.mark.parametrize(
+    ("age", "is_missed"),
+    [("60000", True), ("0", False), ("-1", False), ("x", False), ("9" * 4000, False)],
+)
+def test_a_page_hears_that_it_missed_a_fact_since_it_was_asked_for(
+    age: str, is_missed: bool
+) -> None:
+    run = written()
+
+    async def body(socket: WebsocketCommunicator) -> list[str]:
+        live._deliver(live.status_event(run))
+        await frame(socket)  # the one that listens already hears of it
+        late = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/events/?age={age}")
+        late.scope["caller"] = auth.Caller(name="user 2")
+        await late.connect(LIMIT_S)
+        live._deliver(live.status_event(run))
+        heard = [(await frame(late))[0]["t"]]
+        if heard == ["missed"]:
+            heard.append((await frame(late))[0]["t"])
+        await late.disconnect()
+        return heard
+
+    assert talk("/ws/events/", body) == (["missed"] if is_missed else []) + ["run"]
+
+
+def test_a_page_that_missed_nothing_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_last_fact_at", -math.inf)
+
+    async def body(socket: WebsocketCommunicator) -> bool:
+        return bool(await socket.receive_nothing())
+
+    assert talk("/ws/events/?age=60000", body)

@@ -1,4 +1,4 @@
-"""Takes a picture of every page, light, dark and on a phone: `python -m tests.screenshots [--only WORD]`."""
+"""Pictures of every page, light, dark, on a phone and a wide screen: `python -m tests.screenshots [--only WORD]`."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ from tests.service import PASSWORD, ROOT, Service, manage, prepared_data, wait_f
 FOLDER = ROOT / "screenshots"
 README_FOLDER = ROOT / "docs"
 CALM_MS = 5_000
-LOOKS_AT_ONCE = 3
+LOOKS_AT_ONCE = 2
 SCRIPTS, RUNS = 14, 300
 LIVE_LINES = 12
 
@@ -61,7 +61,7 @@ class Camera:
 
 
 def in_every_look(url: str, way: Way) -> list[str]:
-    """Go a way in light, dark and on a phone, each in a browser of its own; what could not be taken."""
+    """Go a way in each look, in a browser of its own; what could not be taken."""
 
     def go(look: Look) -> list[str]:
         with browser_of(look) as page:

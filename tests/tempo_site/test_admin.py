@@ -77,7 +77,7 @@ def test_what_the_machine_wrote_can_only_be_looked_at(model: type, staff: User) 
     assert not model_admin.has_add_permission(request)
     assert not model_admin.has_change_permission(request)
     assert not model_admin.has_delete_permission(request)
-    assert set(model_admin.get_actions(request)) <= {"cancel_selected"}
+    assert set(model_admin.get_actions(request)) <= {"cancel_selected", "compare_selected"}
 
 
 def test_an_alarm_cannot_be_edited_by_a_post(desk: Client) -> None:

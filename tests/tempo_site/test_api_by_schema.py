@@ -10,8 +10,11 @@ import schemathesis
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from ninja.responses import NinjaJSONEncoder
+from requests import PreparedRequest
 from schemathesis.core import NOT_SET
+from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
+from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
 
 from tempo_site.api import api
@@ -69,7 +72,9 @@ def plain(value: Any) -> Any:
 
 
 def faults(client: Client, operation: Any, mode: GenerationMode) -> set[str]:
-    """What is wrong with the answers to some requests: a status without a word, a valid request refused."""
+    """What is wrong with the answers to some requests: a status without a word, a form that the document does not have,
+    a valid request refused.
+    """
     found: set[str] = set()
 
     @EVERY
@@ -80,12 +85,31 @@ def faults(client: Client, operation: Any, mode: GenerationMode) -> set[str]:
             found.add(f"{operation.label} answered {answer.status_code}, which is not documented")
         if answer.status_code == 500:
             found.add(f"{operation.label} failed")
+        if answer.headers.get("Content-Type", "").startswith("application/json"):
+            found.update(faults_of_form(operation, answer))
         is_refusal = mode == GenerationMode.POSITIVE and answer.status_code in (400, 415, 422)
         if is_refusal and any(words in answer.content.decode() for words in REFUSED_FOR_FORM):
             found.add(f"{operation.label} refused {case.body!r} {case.query!r}: {answer.content!r}")
 
     look()
     return found
+
+
+def faults_of_form(operation: Any, answer: Any) -> Iterator[str]:
+    """Where an answer differs from its schema: nothing else checks what operations answer with."""
+    seen = Response(
+        status_code=answer.status_code,
+        headers={"Content-Type": [answer.headers["Content-Type"]]},
+        content=answer.content,
+        request=PreparedRequest(),
+        elapsed=0.0,
+        verify=True,
+    )
+    try:
+        operation.validate_response(seen)
+    except FailureGroup as failures:
+        for failure in failures.exceptions:
+            yield f"{operation.label} answered {answer.status_code} in another form: {failure}"
 
 
 @pytest.mark.django_db

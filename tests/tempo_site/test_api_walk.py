@@ -73,6 +73,7 @@ NOT_THERE = re.compile(r"/files/|/restore$|/upgrade|last-good|/samples|/output|/
 QUERIES = {"GET /search": "?q=print", "GET /scripts/{slug}/versions/diff": "?from=1&to=1"}
 BODIES: dict[str, dict[str, Any]] = {
     "POST /check": {"code": ""},
+    "POST /format": {"code": ""},
     "POST /folders": {"path": "Other"},
     "PATCH /folders/{folder_id}": {"path": "Other"},
     "POST /scripts": {"name": "Other"},

@@ -1,5 +1,6 @@
 """The page and the API of settings: for staff, the environment shown as such, secrets never."""
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -102,6 +103,22 @@ def test_the_page_costs_no_query_of_its_own_but_the_first(
     admin.get(PAGE)
     with django_assert_num_queries(3):  # session, user, pause
         admin.get(PAGE)
+
+
+def test_the_page_of_security_shows_what_the_environment_says_and_how_often_one_may_come(
+    admin: Client, settings: LazySettings
+) -> None:
+    settings.GIVEN_BY_ENVIRONMENT = {"PYSCHED_TRUSTED_PROXIES"}
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.5/32"), ip_network("172.16.0.0/12")]
+    page = admin.get("/settings/security/")
+    fields, text = page.context["form"].fields, page.content.decode()
+    assert 'value="10.0.0.5/32, 172.16.0.0/12"' in text
+    assert "Set by the environment, as <code>PYSCHED_TRUSTED_PROXIES</code>." in text
+    assert "Read when Tempo starts, from <code>PYSCHED_HSTS</code>." in text
+    assert [name for name in fields if not fields[name].disabled] == ["PYSCHED_SESSION_DAYS"]
+    assert '<td class="number">1,000 in 10 s</td>' in text
+    settings.RATELIMIT_ENABLE = False
+    assert "1,000 in 10 s" not in admin.get("/settings/security/").content.decode()
 
 
 def test_an_unknown_section_is_not_found(admin: Client) -> None:

@@ -11,7 +11,14 @@ from django.utils.safestring import mark_safe
 from runs_app.figures.tally import Hour
 from tempo_site.pages.week import Day, Week
 from tempo_site.templatetags.charts import CELL, SIDE, heat
-from tempo_site.templatetags.tempo import away, inline_code, moment, moment_away, until
+from tempo_site.templatetags.tempo import (
+    away,
+    inline_code,
+    moment,
+    moment_away,
+    time_of_day,
+    until,
+)
 
 LAST = datetime(9999, 12, 31, 23, 30, tzinfo=UTC)
 
@@ -38,6 +45,15 @@ def test_a_moment_at_the_end_of_the_calendar_is_written_in_the_zone_it_has() -> 
     with timezone.override(ZoneInfo("Asia/Tokyo")):
         assert "9999-12-31 23:30:00 UTC" in moment(LAST)
     assert "9999-12-31" in moment(LAST, "No/Such_Zone")
+
+
+def test_times_are_iso_in_the_server_s_zone_with_utc_behind_them() -> None:
+    at = datetime(2026, 11, 24, 7, 5, 9, tzinfo=UTC)
+    with timezone.override(ZoneInfo("Asia/Tokyo")):
+        assert 'title="2026-11-24 07:05:09 UTC">2026-11-24 16:05:09 JST<' in moment(at)
+        both = 'title="2026-11-24 16:05:09 JST, 2026-11-24 07:05:09 UTC"'
+        assert both in moment_away(at, at) and both in time_of_day(at)
+    assert 'title="2026-11-24 07:05:09 UTC"' in moment_away(at, at)
 
 
 def test_what_has_passed_or_is_not_there_is_no_time_away() -> None:

@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tempo_site.accounts import attempts
+from tempo_site.stored_settings import security, store
 
 GOOD = {"username": "ann", "password": "correct horse"}
 BAD = {"username": "ann", "password": "wrong"}
@@ -22,6 +23,13 @@ def no_attempts_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_right_password_leads_to_where_one_wanted_to_go(client: Client, user: User) -> None:
     answer = client.post("/login/?next=/runs/", {**GOOD, "next": "/runs/"})
     assert answer.headers["Location"] == "/runs/"
+
+
+def test_a_log_in_holds_as_long_as_the_settings_say(client: Client, user: User) -> None:
+    store.save({security.SESSION_DAYS: 3}, by="ann")
+    answer = client.post("/login/", GOOD)
+    assert answer.cookies["sessionid"]["max-age"] == 3 * 86_400
+    assert client.session.get_expiry_age() == 3 * 86_400
 
 
 def test_a_login_does_not_lead_to_another_site(client: Client, user: User) -> None:

@@ -57,4 +57,4 @@ class Command(BaseCommand):
 def cells(run: Run) -> tuple[str, ...]:
     slug = run.script.slug if run.script else "-"
     took = "-" if run.duration_s is None else humanize.span(run.duration_s)
-    return f"#{run.pk}", slug, run.status, moment(run.started_at), took, run.explain() or "-"
+    return run.label, slug, run.status, moment(run.started_at), took, run.explain() or "-"

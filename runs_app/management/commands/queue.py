@@ -49,4 +49,4 @@ class Command(BaseCommand):
 def cells(item: explain.Waiting) -> tuple[str, ...]:
     run = item.run
     slug = run.script.slug if run.script else "-"
-    return str(item.position), f"#{run.pk}", slug, moment(run.due_at), item.waits_for
+    return str(item.position), run.label, slug, moment(run.due_at), item.waits_for

@@ -1,9 +1,10 @@
 """Put an archive, a folder or files into an empty folder, or refuse all of it.
 
-Its argument is JSON, see `Asked`. It prints `{"files": [...]}` or `{"refused": sentence}`; what it had written before a
-refusal is for the caller to remove.
+Its argument is JSON, see `Asked`. It prints `{"files": [...]}`, `{"refused": sentence}` or, where the disk is full,
+`{"errno": number}`; what it had written by then is for the caller to remove.
 """
 
+import errno
 import gzip
 import io
 import json
@@ -22,6 +23,7 @@ from typing import Any, BinaryIO, NamedTuple
 from scripts_app.exchange.programs import portable
 
 MB = 2**20
+FULL = (errno.ENOSPC, errno.EDQUOT)
 CHUNK = 256 * 1024
 MAX_ENTRIES = 20_000
 MAX_DIRECTORY_BYTES = 4 * MB  # of a zip's table of contents
@@ -48,7 +50,10 @@ class Entry:
 
 
 class Asked(NamedTuple):
-    """What to unpack: pairs of a name and a path, into `target`, and how much that may be."""
+    """What to unpack: pairs of a name and a path, into `target`, and how much that may be.
+
+    A folder's name is the first part of its files' paths; "" for none.
+    """
 
     target: str
     max_bytes: int
@@ -125,7 +130,10 @@ def main(argument: str) -> None:
     except Refused as refusal:
         answer = {"refused": str(refusal)}
     except OSError as error:
-        answer = {"refused": f"It cannot be unpacked: {error.strerror or error}"}
+        if error.errno in FULL:
+            answer = {"errno": error.errno}
+        else:
+            answer = {"refused": f"It cannot be unpacked: {error.strerror or error}"}
     sys.stdout.write(json.dumps(answer))
 
 
@@ -135,7 +143,7 @@ def unpack(asked: Asked) -> list[str]:
     if len(asked.sources) == 1:
         name, source = asked.sources[0]
         if os.path.isdir(source):
-            take_folder(source, target)
+            take_folder(source, target, below=name)
             return target.files
         if name.lower().endswith(".zip") or zipfile.is_zipfile(source):
             take_zip(source, target)
@@ -148,8 +156,8 @@ def unpack(asked: Asked) -> list[str]:
     return target.files
 
 
-def take_folder(source: str, target: Target) -> None:
-    """Take the files of a folder and of those below; a link or a device in it refuses all."""
+def take_folder(source: str, target: Target, *, below: str = "") -> None:
+    """Take the files of a folder, with `below` in front of their paths; a link or a device in it refuses all."""
     for place, folders, names in os.walk(source, onerror=_raise):
         folders[:] = sorted(name for name in folders if not portable.is_passed_over(name))
         for name in sorted([*folders, *names]):
@@ -160,7 +168,8 @@ def take_folder(source: str, target: Target) -> None:
             status = os.lstat(path)
             refuse_kind(inside, status.st_mode)
             if name not in folders:
-                target.take(Entry(inside, status.st_size, partial(_open_file, path)))
+                found = os.path.join(below, inside)
+                target.take(Entry(found, status.st_size, partial(_open_file, path)))
 
 
 def take_zip(source: str, target: Target) -> None:

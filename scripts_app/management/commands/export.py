@@ -1,17 +1,19 @@
 """`tempo export DIR [--folder FOLDER] [--script SLUG] [--versions]`: scripts as plain files."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils import timezone
 
 from scripts_app import bulk
 from scripts_app.exchange import exporting, zip_stream
 from scripts_app.mirror import mirror
 from scripts_app.mirror.git import GitFailed
-from scripts_app.models import Script, Version
+from scripts_app.models import Script
 from scripts_app.scripts import ScriptError
 from tempo_site.audit import trail
 from tempo_site.audit.commands import ActingCommand
@@ -62,13 +64,24 @@ class Command(ActingCommand):
         """Write a new repository. Raises ScriptError, GitFailed."""
         if target.exists():
             raise ScriptError(f"`{target}` is there already\nhint: name a new one", field="folder")
-        versions = Version.objects.filter(script__in=rows, is_draft=False)
-        mirror.commit_all(versions, target.absolute())
+        versions = mirror.versions().filter(script__in=rows)
+        try:
+            mirror.commit_all(versions, target.absolute())
+            mirror.commit_settings(rows, target.absolute(), now=timezone.now())
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
         trail.record("exported", kind="scripts", name=bulk.count_of_scripts(rows.count()))
         commits = "1 commit" if versions.count() == 1 else f"{versions.count()} commits"
         self.stdout.write(f"Exported {commits} to {target}.")
 
 
 def write_zip(found: exporting.Export, target: Path) -> None:
+    """Write a new file, all of it or nothing. Raises ScriptError, OSError."""
     with target.open("xb") as file:
-        file.writelines(zip_stream.chunks(found))
+        try:
+            file.writelines(zip_stream.chunks(found))
+            file.flush()
+        except BaseException:
+            target.unlink()
+            raise

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from scripts_app.api.exchange import item_out
@@ -11,6 +12,7 @@ from scripts_app.exchange import applying, preview, reading, staging
 from scripts_app.exchange.items import ExchangeError
 from scripts_app.exchange.preview import Choice, Planned
 from tempo_site.audit.commands import ActingCommand
+from tempo_site.lib import storage_trouble
 from tempo_site.lib.console.tables import as_json, table
 
 HEADINGS = ("script", "what", "why")
@@ -58,6 +60,13 @@ class Command(ActingCommand):
                 staging.discard_unless_wanted(staged)
         except ExchangeError as refusal:
             raise CommandError(str(refusal)) from refusal
+        except (OSError, DatabaseError) as error:
+            trouble = storage_trouble.trouble_of(error)
+            if trouble is None:
+                raise
+            raise CommandError(f"Nothing was imported. {trouble}") from error
+        if act.is_unplaced:
+            self.stderr.write(applying.UNPLACED)
         self.show(planned, as_lines_of_json=options["json"])
 
     def show(self, planned: list[Planned], *, as_lines_of_json: bool) -> None:

@@ -46,6 +46,6 @@ def parse_moment(text: str) -> datetime:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        sentence = f"`{text}` is no moment.\nhint: write it like `2026-12-01T06:00`"
+        sentence = f"`{text}` is no time.\nhint: write it like `2026-12-01T06:00`"
         raise CommandError(sentence) from None
     return when if timezone.is_aware(when) else timezone.make_aware(when)

@@ -15,7 +15,7 @@ from tempo_site.lib.console.tables import as_json
 class Command(ActingCommand):
     """Works whether Tempo is running or not."""
 
-    help = "Let the schedules fire again; moments that were due meanwhile are recorded as skipped."
+    help = "Let the schedules fire again; starts that were due meanwhile are recorded as skipped."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print the pause as in the API.")

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from scripts_app import bulk
 from scripts_app.forms import PauseForm
 from scripts_app.models import Schedule
-from scripts_app.schedules import agenda, all_schedules, schedules
+from scripts_app.schedules import agenda, all_schedules, outlook
 from scripts_app.schedules.agenda import Agenda, AgendaDay, Minute
 from scripts_app.schedules.all_schedules import ScheduleRow
 from scripts_app.timing.rule import TimingError
@@ -22,6 +22,7 @@ from tempo_site.lib import zone
 ACTS = {
     "pause": "Paused",
     "resume": "Resumed",
+    "skip": "Skipped the next start of",
     "enable": "Enabled",
     "disable": "Disabled",
     "move": "Moved",
@@ -81,7 +82,9 @@ def chosen_day(week: Agenda, text: str) -> AgendaDay:
 def act_on_chosen(request: HttpRequest, *, now: datetime) -> None:
     act, pks = request.POST.get("act", ""), request.POST.getlist("schedule")
     if act not in ACTS:
-        messages.error(request, "Nothing was done: choose Pause, Resume, Enable, Disable or Move.")
+        messages.error(
+            request, "Nothing was done: choose Pause, Resume, Skip next, Enable, Disable or Move."
+        )
         return
     if not pks:
         messages.warning(request, "No schedule was chosen: tick some, then press the button again.")
@@ -107,19 +110,15 @@ def verb_of(act: str, data: QueryDict, *, now: datetime) -> Callable[[Schedule],
     if act == "move":
         minutes = minutes_of(data)
         return lambda schedule: all_schedules.move(schedule, minutes, now=now)
+    if act == "skip":
+        return lambda schedule: outlook.skip_next(schedule, now=now)
     changes: dict[str, dict[str, Any]] = {
         "pause": {"paused_until": until_of(data, now=now) if act == "pause" else None},
         "resume": {"paused_until": None},
         "enable": {"enabled": True},
         "disable": {"enabled": False},
     }
-
-    def change(schedule: Schedule) -> None:
-        for name, value in changes[act].items():
-            setattr(schedule, name, value)
-        schedules.save(schedule, now=now)
-
-    return change
+    return lambda schedule: all_schedules.change(schedule, now=now, **changes[act])
 
 
 def until_of(data: QueryDict, *, now: datetime) -> datetime:

@@ -1,5 +1,6 @@
 // <code-editor>: a real <textarea> that becomes Ace where that is wanted. The textarea stays in step, so forms work.
 
+import { CodeTools } from "../editor/code-tools.js";
 import * as storage from "../lib/storage.js";
 
 const STORAGE_NAME = "tempo.editor"; // "plain" or "rich"
@@ -7,7 +8,6 @@ const STORAGE_NAME = "tempo.editor"; // "plain" or "rich"
 const THEME = { cssClass: "ace-tempo", cssText: "", isDark: false };
 const OPTIONS = {
   theme: THEME,
-  mode: "ace/mode/python",
   useWorker: false, // problems come from the server
   newLineMode: "unix",
   showPrintMargin: false,
@@ -36,6 +36,7 @@ class CodeEditor extends HTMLElement {
     this.marks = [];
     this.button = this.querySelector("[data-switch]");
     this.button.hidden = false;
+    this.tools = new CodeTools(this);
     this.button.addEventListener("click", () => this.choose(this.ace ? "plain" : "rich"));
     for (const kind of ["keyup", "click", "input"]) this.area.addEventListener(kind, () => this.reportCursor());
     for (const label of this.area.labels) label.addEventListener("click", () => this.ace?.focus());
@@ -158,7 +159,8 @@ class CodeEditor extends HTMLElement {
     if (this.ace || !this.isConnected) return;
     this.box = document.createElement("div");
     this.area.after(this.box);
-    this.ace = window.ace.edit(this.box, { ...OPTIONS, value: this.area.value, readOnly: this.area.readOnly });
+    const mode = `ace/mode/${this.dataset.language ?? "python"}`;
+    this.ace = window.ace.edit(this.box, { ...OPTIONS, mode, value: this.area.value, readOnly: this.area.readOnly });
     this.ace.session.getUndoManager().reset();
     this.ace.setOption("textInputAriaLabel", `${labelOf(this.area)}. Press Escape, then Tab, to leave the editor.`);
     this.ace.commands.removeCommands(REMOVED_COMMANDS);
@@ -186,6 +188,7 @@ class CodeEditor extends HTMLElement {
   name() {
     this.button.textContent = this.ace ? "Plain text" : "Code editor";
     this.button.title = this.ace ? "Edit in a plain text field" : "Edit with colours and line numbers";
+    this.tools.showFor(Boolean(this.ace));
   }
 
   listen() {

@@ -7,7 +7,6 @@ const GATHER_MS = 300;
 const GAP_MS = 1500; // between two fetches, however busy the service is
 const POLL_MS = 10000;
 const BEAT_MS = 60000; // "2 min ago" grows old without any run
-const ACTIVE = ".status-queued, .status-starting, .status-running";
 const HOLDERS = "a[href], button, input, select, summary, [id]"; // what may hold the focus in a part
 
 class LiveList extends HTMLElement {
@@ -20,7 +19,8 @@ class LiveList extends HTMLElement {
     this.beat = setInterval(() => this.refreshSoon(), BEAT_MS);
     this.shown = () => this.isStale && this.refreshSoon();
     document.addEventListener("visibilitychange", this.shown);
-    this.close = connect(() => "/ws/events/", {
+    // How old the page is: facts since it was asked for are told as missed.
+    this.close = connect(() => `/ws/events/?age=${Math.ceil(performance.now())}`, {
       message: (data) => this.heard(JSON.parse(data)),
       opened: () => this.opened(),
       lost: () => this.lost(),
@@ -37,15 +37,13 @@ class LiveList extends HTMLElement {
   }
 
   heard(fact) {
+    if (fact.t === "missed") return this.refreshSoon();
     const only = this.dataset.script;
     if (fact.t === "run" && (!only || fact.run.script === only || fact.run.kind !== "script")) this.refreshSoon();
   }
 
   opened() {
-    if (!this.poll) {
-      if (this.querySelector(ACTIVE)) this.refreshSoon(); // it may have ended before there was a socket to hear of it
-      return;
-    }
+    if (!this.poll) return;
     clearInterval(this.poll);
     this.poll = 0;
     this.say("");

@@ -175,6 +175,15 @@ class PackageTable extends HTMLElement {
     this.newName.focus();
   }
 
+  /** Puts lines behind the others, but for those that are there. */
+  append(added) {
+    const lines = this.lines.filter((line) => line.trim());
+    const missing = added.filter((line) => !lines.includes(line));
+    this.write([...lines, ...missing]);
+    this.show();
+    this.say(`${added.at(-1)} added.`);
+  }
+
   refuse(field, sentence) {
     field.setAttribute("aria-invalid", "true");
     field.focus();

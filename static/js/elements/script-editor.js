@@ -1,14 +1,15 @@
 // <script-editor>: the Code tab. Saves drafts by itself, makes versions, runs them, and shows what is wrong where.
 
 import { BuildLog } from "../build-log.js";
-import { fingerprint } from "../draft-copies.js";
-import { offerRecovery } from "../draft-recovery.js";
-import { DraftSaver } from "../draft-saver.js";
+import { fingerprint } from "../editor/draft-copies.js";
+import { offerRecovery } from "../editor/draft-recovery.js";
+import { DraftSaver } from "../editor/draft-saver.js";
 import { clockTime } from "../lib/clock-time.js";
 import { csrfToken } from "../lib/csrf.js";
+import { isKeyS } from "../lib/keys.js";
 import { showInlineCode } from "../lib/inline-code.js";
-import { ProblemList } from "../problem-list.js";
-import { ScriptRunner } from "../script-runner.js";
+import { ProblemList } from "../editor/problem-list.js";
+import { ScriptRunner } from "../editor/script-runner.js";
 import "./code-editor.js";
 import "./console-drawer.js";
 import "./draft-conflict.js";
@@ -30,6 +31,7 @@ class ScriptEditor extends HTMLElement {
     this.problems = new ProblemList(this.querySelector("[data-problems]"), {
       choose: (problem) => this.goTo(problem),
       fix: (fix) => this.applyFix(fix),
+      add: (lines) => this.addPackages(lines),
     });
     this.setUpSaver();
     this.showProblems(this.problems.problems);
@@ -72,6 +74,7 @@ class ScriptEditor extends HTMLElement {
       );
     }
     this.addEventListener("code-editor:cursor", ({ detail }) => this.showCursor(detail));
+    this.addEventListener("code-editor:said", ({ detail }) => this.say(detail.sentence, detail.isLost));
     this.addEventListener("draft-conflict:decided", ({ detail }) => this.decided(detail));
     this.addEventListener("live-list:fresh", () => this.buildLog.show());
     this.addEventListener("console-drawer:closed", () => this.code.focus());
@@ -159,6 +162,12 @@ class ScriptEditor extends HTMLElement {
     if (fingerprint(this.text) !== this.checkedText) return this.say("Not changed: the text is being looked at again");
     this.code.edit(edits);
     this.say(message.replaceAll("`", ""));
+    return this.saver.leave();
+  }
+
+  addPackages(lines) {
+    this.packages.append(lines);
+    this.say(`${lines.at(-1)} added to the requirements`);
     return this.saver.leave();
   }
 
@@ -255,14 +264,10 @@ class ScriptEditor extends HTMLElement {
   /** What the server refused, at its field; without a field above the editor. */
   showRefusal({ message, hint, fields }) {
     this.say("Not saved: see below", true);
-    let isShown = false;
-    for (const [field, sentence] of Object.entries(fields ?? {})) {
-      const place = this.querySelector(`[data-error="${CSS.escape(field)}"]`);
-      if (!place) continue;
-      showInlineCode(place, [sentence, hint].filter(Boolean).join("\n"));
-      isShown = true;
-    }
-    if (!isShown) this.alert([message, hint].filter(Boolean).join("\n"));
+    const places = Object.keys(fields ?? {}).map((field) => this.querySelector(`[data-error="${CSS.escape(field)}"]`));
+    const sentences = Object.values(fields ?? {}).map((sentence) => [sentence, hint].filter(Boolean).join("\n"));
+    places.forEach((place, index) => place && showInlineCode(place, sentences[index]));
+    if (!places.some(Boolean)) this.alert([message, hint].filter(Boolean).join("\n"));
   }
 
   alert(sentence) {
@@ -289,11 +294,6 @@ class ScriptEditor extends HTMLElement {
     };
     offerRecovery(this.querySelector("[data-recovery]"), this.saver.recoverable(), { restore, forget });
   }
-}
-
-function isKeyS({ key, code }) {
-  const isLatin = /^[a-z]$/i.test(key);
-  return key.toLowerCase() === "s" || (code === "KeyS" && !isLatin); // Caps Lock; other alphabets
 }
 
 customElements.define("script-editor", ScriptEditor);

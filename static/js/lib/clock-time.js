@@ -1,8 +1,15 @@
-// The time of a moment as pages write it: two digits each, also before ten o'clock, in the server's zone.
+// Times as pages write them, in the server's zone: two digits each, also before ten o'clock.
 
-const DIGITS = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" };
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" };
+const DAY = { year: "numeric", month: "2-digit", day: "2-digit" };
 
 /** @param {string} [moment] ISO 8601, now without it */
 export function clockTime(moment, timeZone) {
-  return new Date(moment ?? Date.now()).toLocaleTimeString("en-GB", { ...DIGITS, timeZone });
+  return new Date(moment ?? Date.now()).toLocaleTimeString("en-GB", { ...TIME, timeZone });
+}
+
+/** `2026-11-29 07:15:30 CET` */
+export function dayAndTime(moment, timeZone) {
+  const day = new Date(moment).toLocaleDateString("sv-SE", { ...DAY, timeZone });
+  return `${day} ${clockTime(moment, timeZone)}`;
 }

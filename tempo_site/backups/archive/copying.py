@@ -11,6 +11,11 @@ PIECE = 2**20
 
 def copy(path: Path, place: Path) -> None:
     """Copy a file under its name. Raise BackupError and OSError."""
+    if not place.is_dir():
+        raise BackupError(
+            f"The backup is made, but the second place, `{place}`, is not there.\n"
+            "hint: mount it, or change it on the page Backups"
+        )
     part = place / f".{path.name}.part"
     try:
         with path.open("rb") as source, part.open("wb") as target:

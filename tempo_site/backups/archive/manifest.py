@@ -10,6 +10,10 @@ SCRIPTS, RUNS = "scripts", "runs"
 SINGLE = (DATABASE, SECRET_KEY, TIME_ZONE)
 MAX_BYTES = 512 * 2**20  # a million members
 LEFT_OUT_NAMED = 200
+# How a backup begins: the kinds of compression, and under a passphrase.
+ZSTD, GZIP = "zst", "gz"
+MAGIC = {b"\x28\xb5\x2f\xfd": ZSTD, b"\x1f\x8b\x08": GZIP}
+SEALED_MAGIC = b"tempo backup, sealed 1\n"
 
 Manifest = dict[str, Any]
 
@@ -19,7 +23,7 @@ class BackupError(Exception):
 
 
 def encode(manifest: Manifest) -> bytes:
-    return json.dumps(manifest, ensure_ascii=True, indent=1).encode()
+    return json.dumps(manifest, ensure_ascii=True).encode()  # indented, it takes ten times as long
 
 
 def decode(content: bytes) -> Manifest:

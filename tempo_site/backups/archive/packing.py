@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from tempo_site.backups.archive.manifest import BackupError
+from tempo_site.backups.archive.manifest import GZIP, MAGIC, ZSTD, BackupError
 
 
 def _zstandard() -> Any:
@@ -24,11 +24,9 @@ def _zstandard() -> Any:
 
 zstd = _zstandard()
 
-ZSTD, GZIP = "zst", "gz"
 LEVEL, GZIP_LEVEL = 3, 5
 PIECE = 2**20
 DIGEST_BYTES = hashlib.sha256().digest_size
-_MAGIC = {b"\x28\xb5\x2f\xfd": ZSTD, b"\x1f\x8b\x08": GZIP}
 _ZSTD_SKIPPED = struct.pack("<II", 0x184D2A50, DIGEST_BYTES)
 # An empty member whose header has an extra field `TE`; RFC 1952.
 _GZIP_SKIPPED = (
@@ -82,7 +80,7 @@ class HashedStream:
         self._held = stream.read(PIECE)
         self._hash = hashlib.sha256()
         self.kind = next(
-            (kind for magic, kind in _MAGIC.items() if self._held.startswith(magic)), ""
+            (kind for magic, kind in MAGIC.items() if self._held.startswith(magic)), ""
         )
         if not self.kind:
             raise BackupError("It is no backup of Tempo, or its beginning is damaged.")

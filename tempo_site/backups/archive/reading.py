@@ -80,8 +80,8 @@ class Backup:
 def opened(path: Path, *, passphrase: str) -> Iterator[Backup]:
     """Open a backup of either kind. Raise BackupError and OSError."""
     with path.open("rb") as file:
-        beginning = file.read(len(sealing.MAGIC))
-        if beginning == sealing.MAGIC:
+        beginning = file.read(len(manifest.SEALED_MAGIC))
+        if beginning == manifest.SEALED_MAGIC:
             yield Backup(HashedStream(sealing.Opener(file, passphrase)))
         else:
             file.seek(0)
@@ -124,4 +124,4 @@ def digest_of(file: IO[bytes]) -> str:
 
 def is_sealed(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(sealing.MAGIC)) == sealing.MAGIC
+        return file.read(len(manifest.SEALED_MAGIC)) == manifest.SEALED_MAGIC

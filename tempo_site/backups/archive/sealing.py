@@ -14,9 +14,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from tempo_site.backups.archive.manifest import BackupError
+from tempo_site.backups.archive.manifest import SEALED_MAGIC, BackupError
 
-MAGIC = b"tempo backup, sealed 1\n"
 PIECE, TAG = 64 * 1024, 16
 COST, MAX_COST = 2**16, 2**20  # 64 MB of memory, 0.2 s
 BLOCK, SALT_BYTES, KEY_BYTES = 8, 16, 32
@@ -30,7 +29,7 @@ class Sealer:
     def __init__(self, file: IO[bytes], passphrase: str) -> None:
         salt = os.urandom(SALT_BYTES)
         fields = {"scrypt": COST, "block": BLOCK, "salt": base64.b64encode(salt).decode()}
-        self._header = MAGIC + json.dumps(fields).encode() + b"\n"
+        self._header = SEALED_MAGIC + json.dumps(fields).encode() + b"\n"
         self._box = AESGCM(_key(passphrase, salt, COST))
         self._file = file
         self._waiting = bytearray()
@@ -57,7 +56,7 @@ class Opener:
     """Reads what was sealed, front to back. Raise BackupError."""
 
     def __init__(self, file: IO[bytes], passphrase: str) -> None:
-        self._header = MAGIC + file.readline(MAX_HEADER)
+        self._header = SEALED_MAGIC + file.readline(MAX_HEADER)
         if not passphrase:
             raise BackupError("It was made with a passphrase.\nhint: give the passphrase")
         cost, salt = _read_header(self._header)
@@ -95,7 +94,7 @@ class Opener:
 
 def _read_header(header: bytes) -> tuple[int, bytes]:
     try:
-        fields: dict[str, Any] = json.loads(header.removeprefix(MAGIC))
+        fields: dict[str, Any] = json.loads(header.removeprefix(SEALED_MAGIC))
         cost, salt = int(fields["scrypt"]), base64.b64decode(fields["salt"], validate=True)
         is_known = fields["block"] == BLOCK and 2**10 <= cost <= MAX_COST and cost & (cost - 1) == 0
     except (ValueError, LookupError, TypeError) as error:

@@ -80,5 +80,5 @@ def moment(text: str) -> datetime | None:
     except ValueError:
         found = None
     if found is None:
-        raise CommandError(f"`{text}` is no moment.\nhint: write 2027-01-31 or 2027-01-31T12:00")
+        raise CommandError(f"`{text}` is no time.\nhint: write 2027-01-31 or 2027-01-31T12:00")
     return found if timezone.is_aware(found) else timezone.make_aware(found)

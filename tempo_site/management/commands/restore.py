@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from tempo_site.backups import holds, restoring
 from tempo_site.backups.program import BackupFailed
+from tempo_site.lib.console.tables import as_json
 
 RESUMED = "Schedules, triggers and messages go on."
 HELD = (
@@ -33,11 +34,12 @@ class Command(BaseCommand):
         parser.add_argument("--to", help="Restore into this folder, and leave the present data.")
         parser.add_argument("--look", action="store_true", help="Only say what is in it.")
         parser.add_argument("--resume", action="store_true", help="Let a restored Tempo go on.")
+        parser.add_argument("--json", action="store_true", help="Print a JSON object.")
 
     @sensitive_variables("passphrase")
     def handle(self, *args: Any, **options: Any) -> None:
         if options["resume"]:
-            self._resume()
+            self._resume(as_object=options["json"])
             return
         if not options["file"]:
             raise CommandError(
@@ -48,36 +50,49 @@ class Command(BaseCommand):
         passphrase = _passphrase(options["passphrase_file"])
         try:
             if options["look"]:
-                self._say(restoring.look(path, passphrase=passphrase), data)
+                manifest = restoring.look(path, passphrase=passphrase)
+                self._say(manifest, data, as_object=options["json"])
                 return
             if options["to"] and data.is_dir() and any(data.iterdir()):
                 raise BackupFailed(f"`{data}` is not empty.\nhint: name a new folder")
             done = restoring.restore(path, data, passphrase=passphrase, now=timezone.now())
         except BackupFailed as failure:
             raise CommandError(f"Nothing was restored. {failure}") from None
-        self._report(done, data)
+        has_aside = any(done.aside.iterdir())
+        if not has_aside:
+            done.aside.rmdir()
+        if options["json"]:
+            aside = str(done.aside) if has_aside else None
+            self._print({**facts(done.manifest), "data": str(data), "aside": aside})
+            return
+        self._report(done, data, has_aside=has_aside)
 
-    def _report(self, done: restoring.Restored, data: Path) -> None:
+    def _print(self, told: dict[str, Any]) -> None:
+        self.stdout.write(as_json(told))
+
+    def _report(self, done: restoring.Restored, data: Path, *, has_aside: bool) -> None:
         counts = done.manifest["counts"]
         self.stdout.write(
             f"Restored {counts['scripts_app_script']} scripts and {counts['runs_app_run']} runs of "
             f"{done.manifest['created_at']} into {data}."
         )
-        if any(done.aside.iterdir()):
+        if has_aside:
             self.stdout.write(f"The data of before is in {done.aside}.")
-        else:
-            done.aside.rmdir()
         if not done.manifest["has_secret_key"]:
             self.stdout.write(WITHOUT_KEY)
         self.stdout.write(HELD)
 
-    def _resume(self) -> None:
-        if holds.release() is None:
-            self.stdout.write("Nothing is held.")
+    def _resume(self, *, as_object: bool) -> None:
+        was_held = holds.release() is not None
+        if as_object:
+            self._print({"was_held": was_held})
         else:
-            self.stdout.write(RESUMED)
+            self.stdout.write(RESUMED if was_held else "Nothing is held.")
 
-    def _say(self, manifest: dict[str, Any], data: Path) -> None:
+    def _say(self, manifest: dict[str, Any], data: Path, *, as_object: bool) -> None:
+        if as_object:
+            self._print({**facts(manifest), "would_replace": restoring.present(data) or None})
+            return
         counts = manifest["counts"]
         self.stdout.write(
             f"Tempo {manifest['tempo']}, {manifest['created_at']}: {counts['scripts_app_script']} scripts, "
@@ -88,6 +103,19 @@ class Command(BaseCommand):
         present = restoring.present(data)
         if present:
             self.stdout.write(f"It would take the place of this, which is moved aside. {present}")
+
+
+def facts(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told of a backup as JSON."""
+    counts = manifest["counts"]
+    return {
+        "tempo": manifest["tempo"],
+        "created_at": manifest["created_at"],
+        "scripts": counts["scripts_app_script"],
+        "runs": counts["runs_app_run"],
+        "bytes": manifest["bytes"],
+        "has_secret_key": manifest["has_secret_key"],
+    }
 
 
 def _passphrase(file: str | None) -> str:

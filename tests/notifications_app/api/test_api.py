@@ -16,9 +16,9 @@ from tests.notifications_app.telling import FakeCourier, failing, make_channel, 
 pytestmark = pytest.mark.django_db
 
 CHANNEL_FIELDS = (
-    "id name kind enabled to address preset script flavour every_s group_wait_s group_interval_s max_per_hour"
-    " quiet_from quiet_until timezone weekly_report last_answer_at last_outcome last_answer suspended_at message"
-    " suspended_recipients created_at updated_at"
+    "id name kind enabled to address preset script follows_backups flavour every_s group_wait_s group_interval_s"
+    " max_per_hour quiet_from quiet_until timezone weekly_report last_answer_at last_outcome last_answer"
+    " suspended_at message suspended_recipients created_at updated_at"
 )
 RULE_FIELDS = (
     "id channel script folder tag enabled events after every reminder skipped late_s slow_s"
@@ -59,6 +59,11 @@ def test_a_secret_that_was_given_is_not_given_back(program: Client) -> None:
             "ntfys://…",
         ),
         (
+            {"kind": "heartbeat", "url": "https://hc.example.org/2", "follows_backups": True},
+            "heartbeat",
+            "https://hc.example.org/…",
+        ),
+        (
             {"kind": "heartbeat", "url": "https://hc.example.org/1", "script": "hello-world"},
             "heartbeat",
             "https://hc.example.org/…",
@@ -95,6 +100,10 @@ def test_a_channel_is_changed_listed_and_deleted(program: Client) -> None:
         ({"enabled": "yes"}, "enabled"),
         ({"kind": "heartbeat", "script": "gone"}, "script"),
         ({"kind": "heartbeat", "script": ""}, "script"),
+        (
+            {"kind": "heartbeat", "script": "hello-world", "follows_backups": True},
+            "follows_backups",
+        ),
         ({"kind": "mail", "to": ["a\r\nb@example.org"]}, "to"),
         ({"kind": "apprise", "preset": "pigeon", "parts": {"a": "b"}, "url": ""}, "preset"),
         ({"kind": "apprise", "preset": "ntfy", "parts": {"topic": "/"}, "url": ""}, "parts.topic"),
@@ -103,6 +112,7 @@ def test_a_channel_is_changed_listed_and_deleted(program: Client) -> None:
 def test_what_cannot_be_is_refused_by_its_field(
     program: Client, changes: dict[str, Any], field: str
 ) -> None:
+    make_script()
     status, answer = send(program, "POST", "/channels", {**HOOK, **changes})
     assert status == 422 and field in answer["error"]["fields"]
     assert "token-of-hook" not in str(answer) and not Channel.objects.exists()

@@ -19,7 +19,7 @@ from notifications_app.models import Channel, Delivery, Event, Incident, Notice,
 from notifications_app.rules import book
 from runs_app import disk_space
 from runs_app.models import Run
-from runs_app.states import Status, Trigger
+from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment, Schedule, Script
 from tests.factories import NOW, make_run, make_schedule, make_script
 from tests.notifications_app.telling import FakeCourier, end_run, make_channel, make_rule, work
@@ -118,6 +118,7 @@ def test_what_nobody_asks_for_is_not_looked_at(django_assert_num_queries: Any) -
         weekly_report.look(now=NOW)
         heartbeats.signal_starts(now=NOW)
         heartbeats.give_sign_of_life(now=NOW)
+        heartbeats.signal_backups(now=NOW)
 
 
 # --- overdue ---------------------------------------------------------------------------------------------------------
@@ -323,6 +324,40 @@ def test_tempos_own_sign_of_life_comes_with_a_commit_and_not_too_often(
     assert signals(courier) == ["success"] * 3
     channel.refresh_from_db()
     assert channel.last_beat_at == after(seconds=120)
+
+
+def ended_backup(act: str = "make", **fields: Any) -> Run:
+    fields = {"status": Status.SUCCEEDED, "finished_at": NOW, "params": {"act": act}, **fields}
+    return make_run(kind=Kind.BACKUP, **fields)
+
+
+def test_a_heartbeat_of_the_backups_hears_the_end_of_each_once(courier: FakeCourier) -> None:
+    heartbeat(None, follows_backups=True)
+    ended_backup()
+    for seconds in (0, 30, 60):
+        work(after(seconds=seconds))
+    ended_backup(status=Status.FAILED, exit_code=1, finished_at=after(minutes=2))
+    work(after(minutes=2))
+    assert signals(courier) == ["success", "1"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"act": "verify"},
+        {"status": Status.CANCELLED},
+        {"finished_at": NOW - timedelta(hours=2)},
+        {"status": Status.RUNNING, "finished_at": None},
+    ],
+    ids=["a look", "cancelled", "long ago", "under way"],
+)
+def test_nothing_else_is_a_backup_to_a_heartbeat(
+    courier: FakeCourier, fields: dict[str, Any]
+) -> None:
+    heartbeat(None, follows_backups=True)
+    ended_backup(**fields)
+    work(NOW)
+    assert signals(courier) == []
 
 
 # --- restarts --------------------------------------------------------------------------------------------------------

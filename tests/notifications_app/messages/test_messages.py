@@ -15,6 +15,7 @@ from runs_app.states import Reason, Status
 from scripts_app import scripts
 from scripts_app.variables import variables
 from tempo_site.lib import paths
+from tempo_site.stored_settings import general, store
 from tests.factories import NOW, make_run, make_script
 from tests.notifications_app.telling import make_channel, make_rule
 
@@ -197,3 +198,9 @@ def test_what_changed_since_the_last_good_run_is_told_by_names_only() -> None:
     found = changes.changes_of_run(bad)
     assert found is not None
     assert found.names == ["main.py (v1 → v2)", "variable TOKEN"]
+
+
+def test_the_title_of_a_message_begins_with_the_name_of_this_tempo() -> None:
+    store.save({general.NAME: "Cellar"}, by="ann")
+    assert content("mail", delivery())["subject"] == "[Cellar] Backup failed"
+    assert content("apprise", delivery())["title"] == "[Cellar] Backup failed"

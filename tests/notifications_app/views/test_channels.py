@@ -139,6 +139,17 @@ def test_a_heartbeat_follows_a_script(admin: Client) -> None:
     assert not Rule.objects.exists()
 
 
+def test_a_heartbeat_follows_the_backups(admin: Client) -> None:
+    sent = {"name": "Beat", "script": ":backups", "flavour": "healthchecks", "every_s": "60"}
+    admin.post(
+        "/notifications/channels/new/heartbeat/", {**sent, "url": "https://hc.example.org/ping/1"}
+    )
+    channel = Channel.objects.get()
+    assert (channel.script, channel.follows_backups) == (None, True)
+    page = admin.get(f"/notifications/channels/{channel.pk}/")
+    assert page.context["form"].initial["script"] == ":backups"
+
+
 # --- a test ----------------------------------------------------------------------------------------------------------
 def test_a_test_is_sent_once_and_its_answer_is_shown_and_kept(
     admin: Client, courier: FakeCourier

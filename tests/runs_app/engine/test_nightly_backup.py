@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from notifications_app.events import conditions
-from notifications_app.models import Event, Incident
+from notifications_app.models import Delivery, Event, Incident
 from runs_app.engine import nightly_backup
 from runs_app.models import Run
 from runs_app.programs import backup
@@ -154,11 +154,15 @@ def test_a_failure_is_told_until_one_is_well() -> None:
     assert incident.recovered_at
 
 
-def test_an_old_backup_is_overdue() -> None:
+def test_an_overdue_backup_is_told_until_there_is_one() -> None:
+    make_rule(make_channel(), events=[Event.BACKUP_FAILED])
     make_file(MORNING - timedelta(days=3))
-    assert "the last one is of 2026-11-21" in nightly_backup.why_bad(MORNING)
+    conditions.look(now=MORNING)
+    (delivery,) = Delivery.objects.all()
+    assert "the last one is of 2026-11-21" in f"{delivery.title} {delivery.facts}"
     make_file(MORNING - timedelta(days=1))
-    assert nightly_backup.why_bad(MORNING) == ""
+    conditions.look(now=MORNING)
+    assert Incident.objects.get(kind=Event.BACKUP_FAILED).recovered_at
 
 
 def test_a_file_that_was_never_read_back_is_no_good_backup() -> None:

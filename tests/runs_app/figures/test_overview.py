@@ -15,6 +15,7 @@ from runs_app.figures import (
     all_scripts,
     counting,
     duration_chart,
+    peaks,
     reading,
     script_overview,
     year_calendar,
@@ -237,3 +238,17 @@ def test_the_page_of_statistics_takes_a_span_and_ignores_nonsense(browser: Clien
     for days in ("7", "nonsense"):
         page = browser.get(reverse("statistics"), {"days": days})
         assert page.status_code == 200 and "Fine name" in page.content.decode()
+
+
+def test_peaks_are_the_most_that_runs_of_the_last_year_took() -> None:
+    script = make_script()
+    ended(script, days_ago=400, peak_memory_mb=900)
+    ended(script, days_ago=40, peak_memory_mb=120, duration_s=95)
+    ended(script, status=Status.FAILED, peak_memory_mb=80, cpu_s=12)
+    counting.count_all()
+    assert peaks.peaks_of(script, now=NOW) == {
+        "timeout_s": "1 min 35 s",
+        "memory_mb": "120 MB",
+        "cpu_s": "12 s",
+    }
+    assert peaks.peaks_of(make_script("New"), now=NOW) == {}

@@ -5,17 +5,19 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from runs_app.history import history, run_filters
-from runs_app.history.run_filters import RunFilter
+from runs_app.history.run_filters import RunFilter, Scan
 from runs_app.launcher import files
 from runs_app.models import Run
 from runs_app.states import Kind, Reason, Status, Trigger
@@ -24,6 +26,7 @@ from tests.factories import make_run, make_schedule, make_script
 from tests.runs_app.history.finished_runs import EXIT, ended
 
 pytestmark = pytest.mark.django_db
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def names(folder: Path) -> set[str]:
@@ -111,6 +114,39 @@ def test_what_is_rare_is_found_without_a_walk_through_the_history(chosen: RunFil
     make_runs([script], 400)
     assert steps_of_page(chosen.page) < 1.1 * few + 2
     assert chosen.page(limit=10) == ([] if chosen.version else [rare])
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        RunFilter(trigger="url"),
+        RunFilter(max_s=1.0),
+        RunFilter(min_s=0.5),
+        RunFilter(until=LONG_AGO),
+    ],
+)
+def test_what_no_index_leads_to_is_looked_for_bit_by_bit(
+    chosen: RunFilter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_filters, "FIRST_WINDOW", 3)
+    script = make_script()
+    fields = {"trigger": "url", "created_at": LONG_AGO - timedelta(1), "duration_s": 0.7}
+    wanted = [make_run(script, **fields)]
+    make_runs([script], 4)
+    wanted.append(make_run(script, **fields))
+    first = chosen.scan(history.loaded, before=None, limit=5, budget_s=0.0)
+    assert first == Scan(rows=wanted[1:], goes_on_below=wanted[0].pk + 3)
+    rest = chosen.scan(history.loaded, before=first.goes_on_below, limit=5, budget_s=0.0)
+    assert rest == Scan(rows=wanted[:1])
+    assert chosen.scan(history.loaded, before=None, limit=5, budget_s=60.0) == Scan(
+        rows=wanted[::-1]
+    )
+    assert chosen.scan(history.loaded, before=None, limit=1, budget_s=0.0).rows == wanted[1:]
+
+
+def test_a_bit_of_the_history_is_read_between_its_bounds() -> None:
+    plan = history.newest(before=90, limit=10, trigger="url", more=Q(pk__gte=50)).explain()
+    assert "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in plan
 
 
 def test_long_runs_that_are_many_are_found_too(monkeypatch: pytest.MonkeyPatch) -> None:

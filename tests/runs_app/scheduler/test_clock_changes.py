@@ -61,7 +61,7 @@ def test_a_row_says_so_in_the_ledger() -> None:
     row = schedule_history.moments_page(schedule.script)[0]
     assert (row.status, row.due_at) == (Status.SKIPPED, None)
     assert row.explain() == (
-        "The clock was set back: its next moment was 2026-11-23 22:00:00 CET, now it is 2026-11-23 14:00:00 CET."
+        "The clock was set back: its next start was 2026-11-23 22:00:00 CET, now it is 2026-11-23 14:00:00 CET."
     )
 
 

@@ -10,8 +10,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from runs_app.history import run_filters
 from runs_app.search import month_index, search
-from runs_app.states import Reason, Status
+from runs_app.states import Reason, Status, Trigger
 from tempo_site.models import ApiKey
 from tests.factories import make_script
 from tests.runs_app.search.logs import index_all, make_logged
@@ -212,6 +213,21 @@ def test_the_page_says_how_far_it_came_and_goes_on(
     make_logged("other")
     text = page_text(browser, q="needle")
     assert "Searched back to" in text and "Continue" in text
+
+
+def test_a_list_says_how_far_it_came_and_goes_on(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_filters, "FIRST_WINDOW", 1)
+    monkeypatch.setattr(run_filters, "SCAN_S", 0.0)
+    old = make_logged("a", trigger=Trigger.URL)
+    make_logged("a")
+    page = browser.get("/runs/", {"trigger": "url"})
+    text = page.content.decode()
+    assert "Searched back to 2026-11-01" in text and "bytes" not in text and "Continue" in text
+    rest = browser.get("/runs/", {"trigger": "url", "before": page.context["older"]})
+    assert [run.pk for day in rest.context["days"] for run in day.runs] == [old.pk]
+    assert rest.context["older"] == ""
 
 
 def test_the_page_says_that_the_index_is_being_rebuilt(browser: Client) -> None:

@@ -99,7 +99,7 @@ def test_packages_that_are_not_built_any_more_are_built_again_for_it(
     again.refresh_from_db()
     assert (again.status, build.environment.lock) == (Status.QUEUED, "six==1.17.0\n")
     told = explain.explain_waiting(again, now=NOW)
-    assert told.waits_for == f"It waits for its environment: run #{build.pk} builds it."
+    assert told.waits_for == f"It waits for its environment: {build.in_words} builds it."
     set_environment(earlier, state=Environment.State.READY, digest="1" * 32)
     admission.admit(now=NOW)
     again.refresh_from_db()

@@ -15,7 +15,6 @@ from django.utils import timezone
 from runs_app.admission import admission
 from runs_app.models import Run
 from runs_app.programs import backup, registry
-from runs_app.programs.program import NothingToRun
 from runs_app.programs.wait_conditions import Situation
 from runs_app.states import Kind, Status, Trigger
 from runs_app.triggers import backups
@@ -79,7 +78,7 @@ def test_a_backup_is_started_and_followed(desk: Client) -> None:
     answer = desk.post("/backups/make")
     run = Run.objects.get(kind=Kind.BACKUP)
     assert answer.headers["Location"] == f"/runs/{run.pk}/"
-    assert "makes a backup" in desk.get(f"/runs/{run.pk}/").text
+    assert "Makes a backup" in desk.get(f"/runs/{run.pk}/").text
     desk.post("/backups/make", {"again": "1"})
     assert Run.objects.filter(kind=Kind.BACKUP).count() == 1  # the one that waits
 
@@ -216,15 +215,6 @@ def test_a_restore_that_is_unpacked_ends_web(
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
         ended("restore", Status.SUCCEEDED, {}, name=name)
     assert done == [(paths.data(), name)] and len(killed) == 1
-
-
-def test_a_second_place_that_is_not_there_is_said(
-    name: str, settings: object, tmp_path: Path
-) -> None:
-    settings.BACKUP_PATH = str(tmp_path / "away")  # type: ignore[attr-defined]
-    run = make_run(kind=Kind.BACKUP, params={"act": "make"})
-    with pytest.raises(NothingToRun, match="is not there"):
-        registry.program_of(run).spec(run, tmp_path, {})
 
 
 def test_backups_wait_for_one_another_and_for_no_build(name: str) -> None:

@@ -16,7 +16,9 @@ from pytest_django import DjangoAssertNumQueries
 from runs_app.models import Run
 from runs_app.output.console import TAIL_CHARACTERS, TAIL_LINES
 from runs_app.states import Kind, Reason, Status, Trigger
+from runs_app.triggers import triggers
 from scripts_app.environments import environments
+from scripts_app.models import Environment
 from tempo_site.lib import paths
 from tests.factories import NOW, make_run, make_schedule, make_script
 
@@ -389,23 +391,55 @@ def test_a_run_shows_its_isolation_in_words(browser: Client) -> None:
     )
     text = browser.get(f"/runs/{run.pk}/").content.decode()
     assert "Isolation: </span>Good</span>" in text
-    assert "Good. kernel 4.4 has no <code>Landlock</code>" in text
+    assert "kernel 4.4 has no <code>Landlock</code>" in text
 
 
-def test_the_word_of_isolation_stands_below_its_name_and_beside_its_reason(browser: Client) -> None:
-    fields = {"isolation": "good", "isolation_why": "no user of its own"}
+@pytest.mark.parametrize(("grade", "is_at_the_top"), [("good", False), ("basic", True)])
+def test_isolation_is_one_of_all_facts_and_at_the_top_where_there_is_hardly_any(
+    browser: Client, grade: str, is_at_the_top: bool
+) -> None:
+    fields = {"isolation": grade, "isolation_why": "no user of its own"}
     run = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOW, **fields)
     text = browser.get(f"/runs/{run.pk}/").content.decode()
-    strip, facts = (part.partition("</dl>")[0] for part in text.split("<dl ")[1:3])
-    assert re.search(r"<dt>Isolation</dt>\s*<dd>.*Good</span>", strip, re.DOTALL)
-    assert re.search(r"<dt>Isolation</dt>\s*<dd>Good. no user of its own", facts)
-    assert "Good" not in text.partition("</h1>")[0]
+    top, strip, facts = (part.partition("</dl>")[0] for part in text.split("<dl "))
+    assert re.search(r"<dt>Isolation</dt>\s*<dd>.*</span>\s*no user of its own", facts, re.DOTALL)
+    assert "Isolation" not in strip
+    assert ("apart from other scripts: no user of its own" in top) == is_at_the_top
+
+
+def test_the_head_of_a_run_says_whose_it_is_how_it_ended_and_its_number(browser: Client) -> None:
+    run = make_run(make_script(name="Photo counter"), status=Status.FAILED, finished_at=NOW)
+    text = browser.get(f"/runs/{run.pk}/").content.decode()
+    words = " ".join(re.sub("<[^>]+>", " ", text.partition("<h1")[2].partition("</h1>")[0]).split())
+    assert words.endswith(f"Photo counter failed #{run.pk}")
+    assert f"Photo counter · failed · #{run.pk} · Tempo" in text
+
+
+def test_the_console_of_a_run_that_wrote_nothing_is_one_line(browser: Client) -> None:
+    done = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOW, archived_at=NOW)
+    assert "console-frame is-empty" in browser.get(f"/runs/{done.pk}/").content.decode()
+    live = make_run(done.script, status=Status.RUNNING)
+    assert "console-frame is-empty" not in browser.get(f"/runs/{live.pk}/").content.decode()
+
+
+def test_builds_have_numbers_of_their_own(browser: Client) -> None:
+    make_run(make_script())
+    environment = Environment.objects.create(interpreter="/usr/bin/python3", python="3.11.7")
+    first, second = (triggers.start_build(environment, now=NOW) for _ in range(2))
+    installation = triggers.start_installation("3.12", by="ann", now=NOW)
+    assert [first.label, second.label, installation.label] == [
+        "build 1",
+        "build 2",
+        "installation 1",
+    ]
+    assert "build 2" in browser.get(f"/runs/{second.pk}/").content.decode()
 
 
 def test_a_run_notes_what_was_left_out_left_behind_and_lowered(browser: Client) -> None:
     fields = {
         "output_dropped": 3_000_000,
         "leftovers_killed": 2,
+        "isolation": "good",
         "isolation_degraded": True,
         "output_lines": 1,
     }
@@ -413,7 +447,7 @@ def test_a_run_notes_what_was_left_out_left_behind_and_lowered(browser: Client) 
     text = browser.get(f"/runs/{run.pk}/").content.decode().replace("\xa0", " ")
     assert "2.9 MB of its output were left out of the log" in text and "1 line<" in text
     assert "2 processes left behind, ended by Tempo" in text
-    assert "Less isolated than it could be here" in text
+    assert "Less than could be had here" in text
 
 
 def with_samples(status: Status, count: int) -> Run:

@@ -1,5 +1,6 @@
 """Admin of scripts and schedules: the same verbs, and refusals at their fields."""
 
+import re
 from typing import Any
 
 import pytest
@@ -523,3 +524,53 @@ def test_selected_scripts_are_duplicated(desk: Client) -> None:
         ("hello-world", True, "Ops"),
         ("hello-world-copy", False, "Ops"),
     ]
+
+
+# --- what else can be done from the lists -----------------------------------------------------------------------------
+def act_on(desk: Client, path: str, action: str, *rows: Any) -> Any:
+    """Choose an action for ticked rows of a list."""
+    data = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return desk.post(path, data, follow=True)
+
+
+def test_schedules_are_switched_and_paused_many_at_once(desk: Client) -> None:
+    both = [make_schedule(make_script("One")), make_schedule(make_script("Two"))]
+    page = act_on(desk, SCHEDULES, "disable_selected", *both).content.decode()
+    assert "Disabled: 2 schedules." in page
+    assert not Schedule.objects.filter(enabled=True).exists()
+    act_on(desk, SCHEDULES, "enable_selected", *both)
+    act_on(desk, SCHEDULES, "pause_selected", both[0])
+    first, second = Schedule.objects.order_by("pk")
+    assert (first.enabled, second.enabled) == (True, True)
+    assert first.paused_until and not second.paused_until
+    act_on(desk, SCHEDULES, "resume_selected", first)
+    assert not Schedule.objects.get(pk=first.pk).is_paused(timezone.now())
+
+
+def test_two_versions_of_a_script_are_compared(desk: Client) -> None:
+    script, other = make_script("One", code="1"), make_script("Two", code="1")
+    scripts.update(script, by=None, now=timezone.now(), code="2")
+    older, newer = Version.objects.filter(script=script).order_by("number")
+    path = "/admin/scripts_app/version/"
+    answer = act_on(desk, path, "compare_selected", newer, older)
+    assert answer.redirect_chain == [("/scripts/one/versions/compare/?from=1&to=2", 302)]
+    refused = act_on(desk, path, "compare_selected", newer, other.version)
+    assert "Tick two versions of the same script" in refused.content.decode()
+
+
+def test_files_versions_and_imports_are_one_step_away(desk: Client) -> None:
+    script = make_script("One")
+    page = desk.get(f"{SCRIPTS}{script.pk}/change/").content.decode()
+    assert 'href="/scripts/one/files/"' in page and 'href="/scripts/one/versions/"' in page
+    listing = desk.get(SCRIPTS).content.decode()
+    assert 'href="/import/"' in listing and 'href="/new-script/import/"' in listing
+    assert 'href="/pause/?next=/admin/"' in desk.get("/admin/").content.decode()
+
+
+def test_what_stands_in_backticks_is_shown_as_code(desk: Client) -> None:
+    make_schedule(make_script("One"))
+    script = Script.objects.get()
+    for path in (f"{SCRIPTS}{script.pk}/change/", f"{SCRIPTS}add/", f"{SCHEDULES}add/"):
+        page = desk.get(path).content.decode()
+        helps = re.findall(r'<div class="help[^>]*>(.*?)</div>', page, re.DOTALL)
+        assert helps and not [text for text in helps if "`" in text]

@@ -228,6 +228,27 @@ def test_a_failed_environment_says_why(program: Client) -> None:
     )
 
 
+DECLARING = """# /// script
+# [tool.tempo.parameters]
+# days = { type = "int", default = 7 }
+# ///
+"""
+
+
+def test_a_list_shows_each_script_as_it_is_shown_alone(program: Client) -> None:
+    create(program, name="Wanted", folder="Ops/Nightly", requirements="attrs", nice=3)
+    ready = make_script("Ready", code=DECLARING)
+    make_script("Listening", parameters=[{"name": "day", "type": "text"}])
+    send(program, "PUT", "/scripts/listening/trigger", {"enabled": True, "get": True})
+    Script.objects.filter(pk=ready.pk).update(wanted_environment=None)
+    listed = send(program, "GET", "/scripts")[1]["items"]
+    assert [item["trigger"]["get"] for item in listed] == [True, False, False]
+    assert [item["environment"]["state"] for item in listed] == ["ready", "ready", "wanted"]
+    assert [len(item["parameters"]) for item in listed] == [1, 1, 0]
+    for item in listed:
+        assert item == send(program, "GET", f"/scripts/{item['slug']}")[1]
+
+
 def test_the_list_costs_the_same_for_1_and_for_100_scripts(program: Client) -> None:
     make_script("Script", folder="A")
     send(program, "GET", "/scripts")  # notes the use of the key

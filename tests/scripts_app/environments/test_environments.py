@@ -24,7 +24,7 @@ from scripts_app.packages import interpreters
 from scripts_app.packages import requirements as packages_requirements
 from tempo_site.lib import paths
 from tests import building, local_index
-from tests.factories import NOW, make_run
+from tests.factories import NOW, make_run, make_schedule
 
 State = Environment.State
 
@@ -275,6 +275,16 @@ def test_the_oldest_wanted_environment_is_next() -> None:
     first = wanted(make_script(requirements="a"))
     make_script(requirements="b")
     assert environments.next_wanted() == first
+
+
+def test_what_is_due_first_is_next_and_what_a_run_waits_for_before_that() -> None:
+    never, later, soon = (make_script(requirements=name) for name in "abc")
+    make_schedule(later, every_s=3600)
+    make_schedule(soon, every_s=60)
+    assert environments.next_wanted() == wanted(soon)
+    assert environments.next_wanted(of_runs=[wanted(never).pk]) == wanted(never)
+    Environment.objects.filter(pk=wanted(soon).pk).update(state=Environment.State.READY)
+    assert environments.next_wanted() == wanted(later)
 
 
 def test_nothing_is_next_while_one_is_being_built() -> None:

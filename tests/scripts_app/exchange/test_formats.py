@@ -18,30 +18,8 @@ from scripts_app.models import Schedule, Script
 from tempo_site.lib import paths
 from tests.factories import NOW
 
+DATA = Path(__file__).parents[2] / "data"
 pytestmark = pytest.mark.django_db
-
-EVENT = {
-    "id": "29bf12db",
-    "enabled": 1,
-    "title": "Rebuild Indexes",
-    "category": "ad8190ff",
-    "plugin": "shellplug",
-    "params": {"script": "#!/bin/bash\n\n/usr/local/bin/db-reindex.pl\n", "annotate": 0},
-    "target": "allgrp",
-    "timing": {"hours": [21], "minutes": [20, 40]},
-    "timezone": "America/New_York",
-    "timeout": 3600,
-    "retries": 2,
-    "retry_delay": 30,
-    "max_children": 1,
-    "catch_up": 1,
-    "memory_limit": 268435456,
-    "notify_fail": "ops@example.org",
-    "web_hook": "",
-    "notes": "Database maintenance.",
-}
-PYTHON = {"script": "#!/usr/bin/env python3\nprint('hello')\n"}
-ADDRESS = {"method": "POST", "url": 'https://example.org/"""', "headers": "X-A: 1", "data": "a=1"}
 
 
 def staged(tmp_path: Path, **files: str | bytes) -> Staged:
@@ -55,34 +33,14 @@ def staged(tmp_path: Path, **files: str | bytes) -> Staged:
     return Staged(token="a", files=found)
 
 
-def cronicle(*events: dict[str, Any]) -> str:
-    """An export as `control.sh export` writes it."""
-    pages = {
-        "users/admin": {"username": "admin", "password": "hash"},
-        "global/categories": {"page_size": 50, "first_page": 0, "last_page": 0, "length": 1},
-        "global/categories/0": {"items": [{"id": "ad8190ff", "title": "Data/Base"}]},
-        "global/schedule": {"page_size": 50, "first_page": 0, "last_page": 0, "length": 1},
-        "global/schedule/0": {"type": "list_page", "items": list(events)},
-        "global/api_keys/0": {"items": [{"key": "0095f5b6", "title": "key"}]},
-    }
-    lines = [f"{key} - {json.dumps(page)}" for key, page in pages.items()]
-    return "\n".join(["# Cronicle Data Export v1.0", "# Format: KEY - JSON", "", *lines, ""])
-
-
 def by_slug(items: list[Item]) -> dict[str, Item]:
     return {item.slug: item for item in items}
 
 
 def test_an_export_of_cronicle_becomes_scripts(tmp_path: Path) -> None:
-    events = [
-        EVENT,
-        {**EVENT, "title": "Python", "params": PYTHON, "timing": {"minutes": [5]}, "enabled": 0},
-        {**EVENT, "title": "Ask", "plugin": "urlplug", "params": ADDRESS, "timing": False},
-        {**EVENT, "title": "Both", "timing": {"days": [1], "weekdays": [1]}, "max_children": 9},
-        {**EVENT, "title": "Other", "plugin": "pj8", "timing": {"years": [2030], "minutes": [0]}},
-    ]
-    source = staged(tmp_path, **{"backup.txt": cronicle(*events)})
-    found = by_slug(reading.items(source))
+    """Written by Cronicle's own `storage-cli.js export` (0.9.129), with its log-ins and keys replaced."""
+    text = (DATA / "cronicle" / "export.txt").read_text()
+    found = by_slug(reading.items(staged(tmp_path, **{"backup.txt": text})))
     first = found["rebuild-indexes"]
     assert first.settings == {
         "name": "Rebuild Indexes",
@@ -90,6 +48,7 @@ def test_an_export_of_cronicle_becomes_scripts(tmp_path: Path) -> None:
         "folder": "Data Base",
         "timeout_s": 3600,
         "memory_mb": 256,
+        "output_mb": 1,
     }
     assert "/usr/local/bin/db-reindex.pl" in first.code and "'/bin/bash'" in first.code
     assert first.schedules == [
@@ -104,37 +63,102 @@ def test_an_export_of_cronicle_becomes_scripts(tmp_path: Path) -> None:
             "retry_delay_s": 30,
         }
     ]
-    assert any("ops@example.org" in note for note in first.notes)
-    assert found["python"].code == "print('hello')\n"
-    assert "method='POST'" in found["ask"].code and "b'a=1'" in found["ask"].code
-    assert [len(found[slug].schedules or ()) for slug in ("ask", "both", "other")] == [0, 0, 1]
+    assert found["greet-in-python"].code == "print('hello')\n"
+    whole = found["post-a-form"].code
+    assert all(word in whole for word in ("method='POST'", "b'a=1'", "timeout=120"))
+    assert "data=None" in found["get-a-page"].code
     tried = applying.try_out(preview.plan(list(found.values())), applying.Import(by=None, now=NOW))
     assert {each.action for each in tried} == {Action.CREATE}, tried
 
 
+@pytest.mark.parametrize(
+    ("slug", "words"),
+    [
+        ("rebuild-indexes", "ops@example.org"),
+        ("rebuild-indexes", "another event when it succeeded"),
+        ("rebuild-indexes", "limit of CPU"),
+        ("rebuild-indexes", "web hook"),
+        ("rebuild-indexes", "servers of `Primary Group`"),
+        ("post-a-form", "any certificate"),
+        ("post-a-form", "`\\bOK\\b`"),
+        ("post-a-form", "`[id]`"),
+        ("post-a-form", "by hand"),
+        ("get-a-page", "one is kept"),
+        ("own-plugin", "`/opt/tools/vacuum --table`"),
+        ("own-plugin", "took `table`"),
+        ("own-plugin", "category was switched off"),
+        ("friday-13th", "both its day and its weekday"),
+        ("friday-13th", "several servers"),
+    ],
+)
+def test_what_of_cronicle_is_not_taken_over_is_named(slug: str, words: str) -> None:
+    source = Staged(token="a", files={"export.txt": DATA / "cronicle" / "export.txt"})
+    notes = by_slug(reading.items(source))[slug].notes
+    assert any(words in note for note in notes), notes
+
+
+@pytest.mark.parametrize(
+    ("slug", "row"),
+    [
+        ("greet-in-python", {"overlap": "parallel", "max_parallel": 20, "enabled": False}),
+        ("get-a-page", {"overlap": "queue_one", "cron": "0,30 * * * *", "enabled": True}),
+        ("own-plugin", {"cron": "0 0 0 1 1 * 2030", "enabled": False}),
+        ("simulate", {"cron": "* * * * *"}),
+    ],
+)
+def test_a_schedule_of_cronicle_says_the_same_here(slug: str, row: dict[str, Any]) -> None:
+    source = Staged(token="a", files={"export.txt": DATA / "cronicle" / "export.txt"})
+    (schedule,) = by_slug(reading.items(source))[slug].schedules or ()
+    assert schedule.items() >= row.items()
+
+
 def test_the_answer_of_cronicles_api_is_read_as_well(tmp_path: Path) -> None:
-    for number, answer in enumerate(({"code": 0, "rows": [EVENT]}, {"event": EVENT}, [EVENT])):
-        source = staged(tmp_path / str(number), **{"events.json": json.dumps(answer)})
-        assert [item.name for item in reading.items(source)] == ["Rebuild Indexes"]
+    answer = json.loads((DATA / "cronicle" / "schedule.json").read_text())
+    event = answer["rows"][-1]
+    for number, said in enumerate((answer, {"code": 0, "event": event}, [event])):
+        source = staged(tmp_path / str(number), **{"events.json": json.dumps(said)})
+        item = reading.items(source)[-1]
+        assert item.name == "Rebuild Indexes" and "folder" not in item.settings
+        assert any("`cdatabase` has no name" in note for note in item.notes)
+
+
+JOBS: list[dict[str, Any]] = [
+    {
+        "name": "签到",
+        "command": "task site/sign.py now",
+        "schedule": "30 7 * * *",
+        "labels": '["daily"]',
+        "extra_schedules": '[{"schedule": "0 19 * * *"}]',
+        "task_before": "export A=1",
+        "work_dir": "site",
+        "sub_id": 1,
+        "allow_multiple_instances": 0,
+    },
+    {"name": "Beans", "command": "task beans.js", "schedule": "0 0 8 * * *", "isDisabled": 1},
+    {"name": "Pull", "command": "ql repo https://example.org/a.git", "schedule": "nonsense"},
+    {"name": "Hand", "command": "/ql/data/scripts/site/helper.py", "schedule": "@once"},
+    {"name": "Boot", "command": "task site/helper.py", "schedule": "@boot"},
+]
 
 
 def database() -> bytes:
-    """A database of QingLong, made as its own code defines its tables."""
+    """A database of QingLong: the tables are those that its own models make (`schema.sql`)."""
     made = sqlite3.connect(":memory:")
-    made.executescript("""
-        CREATE TABLE Crontabs (id INTEGER PRIMARY KEY AUTOINCREMENT, name VARCHAR(255), command VARCHAR(255),
-            schedule VARCHAR(255), timestamp VARCHAR(255), saved TINYINT(1), status NUMBER, isSystem NUMBER, pid NUMBER,
-            isDisabled NUMBER, isPinned NUMBER, log_path VARCHAR(255), labels JSON, last_running_time NUMBER,
-            last_execution_time NUMBER, sub_id NUMBER, extra_schedules JSON, task_before VARCHAR(255),
-            task_after VARCHAR(255));
-        CREATE TABLE Envs (id INTEGER PRIMARY KEY, value VARCHAR(255), timestamp VARCHAR(255), status NUMBER,
-            position NUMBER, name VARCHAR(255), remarks VARCHAR(255));
-        INSERT INTO Envs (name, value) VALUES ('SITE_COOKIE', 'very secret');
-        INSERT INTO Crontabs (name, command, schedule, isDisabled, labels, extra_schedules) VALUES
-            ('签到', 'task site/sign.py now', '30 7 * * *', 0, '["daily"]', '[{"schedule": "0 19 * * *"}]'),
-            ('Beans', 'task beans.js', '0 0 8 * * *', 1, '[]', NULL),
-            ('Pull', 'ql repo https://example.org/a.git', 'nonsense', 0, '[]', NULL);
-    """)
+    made.executescript((DATA / "qinglong" / "schema.sql").read_text())
+    rows: list[tuple[str, dict[str, Any]]] = [("Crontabs", job) for job in JOBS]
+    rows += [
+        ("Envs", {"name": "SITE_COOKIE", "value": "very secret"}),
+        ("Dependences", {"name": "requests==2.32.3", "type": 1}),
+        ("Dependences", {"name": "requests", "type": 0}),
+        ("Subscriptions", {"id": 1, "name": "Signs", "pull_option": '{"private_key": "secret"}'}),
+        ("Auths", {"type": "systemConfig", "info": '{"timezone": "Europe/Paris"}'}),
+    ]
+    for table, row in rows:
+        names = ", ".join([*row, "createdAt", "updatedAt"])
+        marks = ", ".join("?" for _ in [*row, 1, 1])
+        values = [*row.values(), "2026-07-24", "2026-07-24"]
+        made.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
+    made.commit()
     return made.serialize()
 
 
@@ -142,7 +166,7 @@ def backup() -> bytes:
     """A backup of QingLong, as its page gives it."""
     files = {
         "db/database.sqlite": database(),
-        "scripts/site/sign.py": b"import os, helper\nprint(os.environ['SITE_COOKIE'])\n",
+        "scripts/site/sign.py": b"import os, requests, helper\nprint(os.environ['SITE_COOKIE'])\n",
         "scripts/site/helper.py": b"A = 1\n",
         "scripts/beans.js": b"console.log(1)\n",
         "node_modules/a.js": b"",
@@ -160,19 +184,28 @@ def test_a_backup_of_qinglong_becomes_scripts(tmp_path: Path) -> None:
     (tmp_path / "data.tgz").write_bytes(backup())
     source = staging.take_path(tmp_path / "data.tgz", owner="ann", now=timezone.now())
     items = reading.items(source)
-    sign, beans, pull = items
+    sign, beans, pull, hand, boot = items
     assert (sign.name, sign.settings["tags"]) == ("签到", ["daily"])
-    assert sign.code.startswith("import os, helper") and list(sign.files) == ["helper.py"]
+    assert sign.code.startswith("import os, requests") and list(sign.files) == ["helper.py"]
+    assert sign.requirements == "requests==2.32.3\n"
     assert [row["cron"] for row in sign.schedules or ()] == ["30 7 * * *", "0 19 * * *"]
-    assert any("SITE_COOKIE" in note for note in sign.notes)
-    assert "task beans.js" in beans.code and beans.schedules is not None
-    assert [row["enabled"] for row in beans.schedules] == [False]
-    assert pull.schedules == []
+    assert {(row["overlap"], row["timezone"]) for row in sign.schedules or ()} == {
+        ("replace", "Europe/Paris")
+    }
+    for word in ("SITE_COOKIE", "`export A=1`", "`site`", "`Signs`"):
+        assert any(word in note for note in sign.notes), (word, sign.notes)
+    assert "task beans.js" in beans.code
+    assert [(row["cron"], row["enabled"]) for row in beans.schedules or ()] == [
+        ("0 0 8 * * *", False)
+    ]
+    assert pull.schedules == [] and "time could not be read" in pull.notes[0]
+    assert (hand.schedules, hand.code) == ([], "A = 1\n") and "by hand" in hand.notes[-1]
+    assert [row["kind"] for row in boot.schedules or ()] == ["startup"]
     told = repr([(item.code, item.settings, item.notes) for item in items])
     assert "very secret" not in told and str(paths.data()) not in told
     planned = preview.plan(items)
     applying.apply(planned, source, applying.Import(by=None, now=NOW))
-    assert Script.objects.count() == 3 and not Schedule.objects.filter(enabled=True).exists()
+    assert Script.objects.count() == 5 and not Schedule.objects.filter(enabled=True).exists()
     assert (paths.script_files(sign.slug) / "helper.py").read_text() == "A = 1\n"
 
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from runs_app.url_triggers.models import UrlTrigger
@@ -24,6 +26,9 @@ from tests.scripts_app.exchange.test_round_trip import actions, exported, import
 from tests.scripts_app.management.test_script_commands import said
 
 pytestmark = pytest.mark.django_db
+
+
+STATEMENTS_A_SCRIPT = 34
 
 
 class Killed(BaseException):
@@ -181,6 +186,25 @@ def test_a_file_in_the_place_of_a_folder_refuses_all(tree: Path) -> None:
     with pytest.raises(CommandError, match=r"`data\.csv` is a folder"):
         said("import", str(tree), "--on-conflict", "replace")
     assert code_of("a") == "print('old')\n"
+
+
+def test_a_further_script_holds_the_database_for_few_statements(tmp_path: Path) -> None:
+    """The database is held for all of an import: each script has to be short."""
+    counts = []
+    for count in (1, 6):
+        folder = tmp_path / f"tree-{count}"
+        for number in range(count):
+            script = folder / "scripts" / f"script-{count}-{number}"
+            script.mkdir(parents=True)
+            (script / "main.py").write_text("print(1)\n")
+            rows = "[[schedules]]\nkind = 'startup'\n\n[[variables]]\nname = 'A'\nvalue = '1'\n"
+            (script / "script.toml").write_text(f"name = 'S'\n\n{rows}")
+        staged, planned = take(folder)
+        act = applying.Import(by=None, now=NOW)
+        with CaptureQueriesContext(connection) as queries:
+            applying.apply(planned, staged, act)
+        counts.append(len(queries))
+    assert (counts[1] - counts[0]) / 5 <= STATEMENTS_A_SCRIPT, counts
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,34 @@
 """Export, import, export: the same bytes, and the scripts as they were."""
 
 import io
+import sys
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.test import Client
 
 from notifications_app.models import Channel, Rule
 from notifications_app.rules import rules
+from scripts_app import scripts
+from scripts_app.exchange import applying, exporting, preview, reading
+from scripts_app.exchange.staging import Staged
 from scripts_app.files import store
-from scripts_app.models import Environment, Folder, Schedule, Script, Variable
+from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
 from scripts_app.variables import variables
+from scripts_app.versions import settings_snapshot, versions
 from tempo_site.lib import paths
 from tests.factories import NOW, make_schedule, make_script
 
 pytestmark = pytest.mark.django_db
 
 LOCK = "requests==2.32.3 \\\n    --hash=sha256:" + "a" * 64 + "\n"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+DRAFT = {"code": "print(4)\n", "requirements": "rich\n", "python_version": ""}
 PARAMETERS = [{"name": "days", "type": "int", "default": 7, "help": 'a "quoted" word'}]
 
 
@@ -104,6 +114,76 @@ def test_export_import_export_is_the_same_to_the_byte(program: Client, rich: Scr
     assert Schedule.objects.exclude(alarm=None).count() == 1
     environment = Environment.objects.get(waiting_scripts=script)
     assert (environment.lock, environment.state) == (LOCK, Environment.State.WANTED)
+
+
+@pytest.fixture
+def grown(rich: Script, user: User) -> Script:
+    """The same script with a history: five versions by two people, one of them a draft that was kept."""
+    scripts.update(rich, by=user, now=NOW, note='Say "two"', code="print(2)\n", requirements="")
+    scripts.update(rich, by=None, now=NOW, code="print(3\n", python_version=PYTHON)
+    Version.objects.filter(number=2).update(created_at=NOW.replace(microsecond=123456))
+    versions.keep_draft(rich, versions.check_text(**DRAFT), author=user, note="Kept")
+    return rich
+
+
+def test_older_versions_come_along_to_the_byte(program: Client, grown: Script) -> None:
+    first = exported(program, versions="1")
+    forget(grown)
+    assert actions(imported(program, first, switch_on="1")) == {grown.slug: "create"}
+    assert contents(exported(program, versions="1")) == contents(first)
+    rows = list(Version.objects.order_by("number"))
+    assert [(row.number, row.saved_by, row.note, row.is_draft) for row in rows] == [
+        (1, "", "", False),
+        (2, "ann", 'Say "two"', False),
+        (3, "", "", False),
+        (4, "ann", "Kept", True),
+    ]
+    script = Script.objects.get()
+    assert script.version == rows[2] and rows[2].syntax_error
+    assert not settings_snapshot.changed_since_version(script) and rows[2].settings_hash
+    scripts.update(script, by=None, now=NOW, code="print(5)\n")
+    assert actions(imported(program, first, on_conflict="replace")) == {grown.slug: "replace"}
+    assert Version.objects.count() == 6
+
+
+def test_a_text_that_no_version_has_becomes_the_newest(
+    program: Client, grown: Script, tmp_path: Path
+) -> None:
+    exporting.write(exporting.export(Script.objects.all(), with_versions=True), tmp_path / "tree")
+    (main,) = tmp_path.rglob("main.py")
+    main.write_text("print('by hand')\n")
+    forget(grown)
+    call_command("import", str(tmp_path / "tree"), stdout=io.StringIO())
+    current = Script.objects.get().version
+    assert current is not None and (current.number, current.code) == (5, "print('by hand')\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("0002.toml", "saved_at = 2026-01-01\n", "`saved_at` of `versions/0002.toml`"),
+        ("0002.toml", "saved_at = 0001-01-01T00:00:00Z\n", "a time with its zone"),
+        ("0002.toml", f"note = '{'x' * 300}'\n", "`note` has 300 characters"),
+        ("0002.toml", "saved_by = 3\n", "of another type"),
+        ("0002.toml", "a = [\n", "no TOML"),
+        ("0002.py", "\0", "NUL"),
+        ("0002.requirements.txt", "x" * (2**20 + 1), "more than 1 MB"),
+        ("00002.py", "", "twice"),
+        ("0000.py", "", "twice, or too large"),
+        ("9999999.py", "", "too large"),
+    ],
+)
+def test_a_history_that_cannot_be_is_refused_in_words(
+    tmp_path: Path, name: str, text: str, why: str
+) -> None:
+    files = {"main.py": "", "script.toml": "name = 'a'\n", "versions/0002.py": ""}
+    for path, content in (files | {f"versions/{name}": text}).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(content)
+    found = {f"a/{path.relative_to(tmp_path)}": path for path in tmp_path.rglob("*.*")}
+    planned = preview.plan(reading.items(Staged(token="a", files=found)))
+    (tried,) = applying.try_out(planned, applying.Import(by=None, now=NOW))
+    assert tried.action == preview.Action.REFUSE and why in tried.reason
 
 
 def test_the_tree_is_for_people(program: Client, rich: Script) -> None:

@@ -131,7 +131,7 @@ def test_a_folder_is_copied_without_what_tools_keep(tmp_path: Path) -> None:
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         (source / path).write_text("1\n")
     target.mkdir()
-    asked = unpack.Asked(str(target), MB, [("source", str(source))])
+    asked = unpack.Asked(str(target), MB, [("", str(source))])
     assert unpack.unpack(asked) == ["a.py", "sub/b.py"]
     (source / "0").symlink_to("/etc/passwd")
     with pytest.raises(unpack.Refused, match="`0` is a link"):

@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.mirror import git, mirror
 from scripts_app.mirror.git import GitFailed
-from scripts_app.models import Script, Version
+from scripts_app.models import Schedule, Script, Version
+from scripts_app.schedules import schedules
 from tempo_site.lib import paths
+from tempo_site.models import AuditEntry
 from tempo_site.stored_settings import mirror as section
 from tempo_site.stored_settings import store
-from tests.factories import NOW, make_script
+from tests.factories import NOW, make_run, make_schedule, make_script
+from tests.scripts_app.exchange.test_round_trip import contents, exported
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +56,12 @@ def script(user: User) -> Script:
 
 def test_each_version_is_a_commit_with_its_author_and_note(script: Script) -> None:
     assert mirror.catch_up(now=NOW).message == ""
-    assert log(repository(), "%an %s") == ["Tempo Save v1 of a", "ann Say two", "ann Save v3 of a"]
+    assert log(repository(), "%an %s") == [
+        "Tempo Save v1 of a",
+        "ann Say two",
+        "ann Save v3 of a",
+        "Tempo Settings of a",
+    ]
     assert shown("scripts/a/main.py") == "print('é')\n"
     with pytest.raises(GitFailed):
         shown("scripts/a/requirements.txt")
@@ -68,7 +78,7 @@ def test_what_is_new_comes_on_top_and_nothing_twice(
     (paths.mirror() / "state.json").unlink()  # as if it had ended before it was kept
     scripts.update(script, by=None, now=NOW, code="print(3)\n")
     second = mirror.catch_up(now=NOW)
-    assert len(log(repository(), "%s")) == 4 and second.version > first.version
+    assert len(log(repository(), "%s")) == 5 and second.version > first.version
     assert not mirror._is_due(mirror.state(), NOW)
     make_script("B")
     assert mirror._is_due(mirror.state(), NOW)
@@ -80,9 +90,37 @@ def test_an_export_may_be_such_a_repository(script: Script, tmp_path: Path) -> N
     said = io.StringIO()
     call_command("export", str(target), "--script", "a", "--git", stdout=said)
     assert said.getvalue() == f"Exported 3 commits to {target}.\n"
-    assert log(target, "%s")[1:] == ["Say two", "Save v3 of a"]
+    assert log(target, "%s")[1:] == ["Say two", "Save v3 of a", "Settings of a"]
     with pytest.raises(CommandError, match="is there already"):
         call_command("export", str(target), "--git")
+
+
+def test_settings_are_in_it_as_in_an_export_and_follow_each_change(
+    program: Client, script: Script
+) -> None:
+    mirror.catch_up(now=NOW)
+    schedule = make_schedule(script, kind=Schedule.Kind.CRON, cron="30 2 * * *")
+    assert mirror._is_due(mirror.state(), NOW)
+    scripts.update(script, by=None, now=NOW, timeout_s=77)
+    make_script("B")
+    state = mirror.catch_up(now=NOW)
+    assert log(repository(), "%s")[-1] == "Settings of a, b"
+    whole = contents(exported(program))
+    assert shown("scripts/a/script.toml") == whole["scripts/a/script.toml"]
+    assert "timeout_s = 77" in whole["scripts/a/script.toml"] and "30 2" in shown(
+        "scripts/a/script.toml"
+    )
+    commits = log(repository(), "%H")
+    make_run(script, status=Status.SUCCEEDED)
+    mirror.catch_up(now=NOW)
+    assert log(repository(), "%H") == commits, "what is the same is no commit"
+    schedules.delete(schedule)
+    assert mirror._is_due(mirror.state(), NOW) and not mirror._is_due(
+        replace(mirror.state(), audit=AuditEntry.objects.latest("pk").pk), NOW
+    )
+    again = mirror.catch_up(now=NOW)
+    assert "schedules" not in shown("scripts/a/script.toml")
+    assert again.version == state.version
 
 
 def test_names_and_notes_are_texts_to_git(user: User) -> None:
@@ -118,6 +156,7 @@ def test_it_is_pushed_one_way_and_never_by_force(
     subprocess.run(
         ["git", f"--git-dir={there}", "fast-import", "--quiet"], input=other.encode(), check=True
     )
+    make_script("B")
     state = mirror.catch_up(now=NOW)
     assert "rejected" in state.message and log(there, "%s") == ["x"]
     assert not mirror._is_due(state, NOW) and mirror._is_due(state, NOW + mirror.AGAIN_AFTER)

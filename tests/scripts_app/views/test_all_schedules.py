@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from scripts_app.models import CalendarKey, Schedule
-from scripts_app.schedules import all_schedules, calendar_feed
+from scripts_app.schedules import all_schedules, calendar_feed, outlook
 from tempo_site.models import AuditEntry
 from tests.factories import make_schedule, make_script
 
@@ -74,6 +74,17 @@ def test_several_are_paused_and_resumed(browser: Client, schedule: Schedule) -> 
     schedule.refresh_from_db()
     assert not schedule.is_paused(timezone.now())
     assert "say for how long" in act(browser, "pause", schedule, length="moment")
+
+
+def test_the_next_start_of_those_that_have_one_is_skipped(
+    browser: Client, schedule: Schedule
+) -> None:
+    startup = make_schedule(make_script("Warm"), kind="startup")
+    first = outlook.next_start(schedule, timezone.now())
+    page = act(browser, "skip", schedule, startup)
+    assert "Skipped the next start of 1 schedule." in page and "No start is to come" in page
+    schedule.refresh_from_db()
+    assert outlook.skipped_start(schedule, timezone.now()) == first
 
 
 def test_those_that_can_be_moved_are_and_the_others_say_why(

@@ -159,3 +159,70 @@ def test_one_that_is_no_text_is_told(browser: Client, script: Script) -> None:
         "is no UTF-8 text"
         in browser.get(reverse("script-edit", args=[script.slug])).content.decode()
     )
+
+
+class TestEditing:
+    """Texts in the editor."""
+
+    @pytest.fixture
+    def edit(self, script: Script) -> str:
+        store.save(script, "lib/tools.py", [b"x = 1\n"])
+        return f"{reverse('script-file-edit', args=[script.slug])}?path=lib/tools.py"
+
+    def test_a_file_is_shown_saved_and_shown_again(self, browser: Client, edit: str) -> None:
+        page = browser.get(edit)
+        sent = {"text": "x = 2\r\n", "based_on": page.context["based_on"]}
+        answer = browser.post(edit, sent)
+        assert told(browser, answer) == "Saved `lib/tools.py`."
+        assert browser.get(edit).context["text"] == "x = 2\n"
+
+    def test_a_conflict_keeps_both_texts_and_saving_again_puts_mine_in_place(
+        self, browser: Client, script: Script, edit: str
+    ) -> None:
+        seen = browser.get(edit).context["based_on"]
+        store.save(script, "lib/tools.py", [b"<theirs>"], replace=True)
+        answer = browser.post(edit, {"text": "<mine>", "based_on": seen})
+        page = answer.content.decode()
+        assert (answer.status_code, "&lt;mine&gt;" in page, "&lt;theirs&gt;" in page) == (
+            409,
+            True,
+            True,
+        )
+        again = {"text": "<mine>", "based_on": answer.context["based_on"]}
+        assert browser.post(edit, again).status_code == 302
+
+    def test_a_new_file_is_written_in_the_folder_that_is_open(
+        self, browser: Client, script: Script, address: str, edit: str
+    ) -> None:
+        asked = browser.post(f"{address}?folder=lib", {"name": "new.txt", "kind": "text"})
+        place = asked.headers["Location"]
+        assert "Not saved yet" in browser.get(place).content.decode()
+        browser.post(place, {"text": "hello", "based_on": ""})
+        assert names(script, "lib") == ["new.txt", "tools.py"]
+
+    def test_what_is_no_text_is_left_to_a_download(
+        self, browser: Client, script: Script, address: str, edit: str
+    ) -> None:
+        store.save(script, "photo.png", [b"\x89PNG\0"])
+        answer = browser.get(edit.replace("lib/tools.py", "photo.png"))
+        assert answer.headers["Location"] == address
+        assert "no text in UTF-8" in told(browser, answer)
+
+    @pytest.mark.parametrize("path", ["nothing.py", "lib", ""])
+    def test_what_is_not_there_is_missing(self, browser: Client, edit: str, path: str) -> None:
+        answer = browser.get(edit.replace("lib/tools.py", path))
+        assert answer.status_code == (404 if path else 302)
+
+    def test_a_text_that_cannot_be_stored_stays_on_the_page(
+        self, browser: Client, edit: str
+    ) -> None:
+        seen = browser.get(edit).context["based_on"]
+        answer = browser.post(edit, {"text": "a\0b", "based_on": seen})
+        assert (answer.status_code, "NUL character" in answer.content.decode()) == (422, True)
+
+    def test_the_files_stand_above_the_script_s_own_text(
+        self, browser: Client, script: Script
+    ) -> None:
+        store.save(script, "tools.py", [b""])
+        page = browser.get(reverse("script-edit", args=[script.slug])).content.decode()
+        assert f"{reverse('script-file-edit', args=[script.slug])}?path=tools.py" in page

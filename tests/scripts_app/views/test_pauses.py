@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from scripts_app import lookup
 from scripts_app.models import Schedule
-from scripts_app.schedules import global_pause
+from scripts_app.schedules import global_pause, outlook
 from tests.factories import make_schedule
 
 pytestmark = pytest.mark.django_db
+TOKYO = ZoneInfo("Asia/Tokyo")
 
 
 @pytest.fixture
@@ -48,21 +49,49 @@ def test_a_schedule_is_paused_for_an_hour_says_so_and_is_resumed(
     assert "Resumed: At 12:00." in text and ">paused</span>" not in text
 
 
+def test_the_next_start_alone_is_skipped_and_that_is_undone(
+    browser: Client, schedule: Schedule
+) -> None:
+    first = outlook.next_start(schedule, timezone.now())
+    text = browser.post(address("schedule-skip", schedule), follow=True).content.decode()
+    assert "The next start is skipped: At 12:00." in text and ">skips one</span>" in text
+    assert first is not None and f"{first.astimezone(TOKYO):%Y-%m-%d %H:%M}" in text
+    assert outlook.skipped_start(lookup.schedule(schedule.pk), timezone.now()) == first
+    assert "Undo skip" in text and "Skip next" not in text
+    text = browser.post(address("schedule-resume", schedule), follow=True).content.decode()
+    assert "Skip next" in text and "Undo skip" not in text
+    assert outlook.next_start(lookup.schedule(schedule.pk), timezone.now()) == first
+
+
+def test_a_pause_over_more_than_one_start_is_resumed_and_not_undone(
+    browser: Client, schedule: Schedule
+) -> None:
+    browser.post(address("schedule-pause", schedule), {"length": "week"})
+    browser.post(address("schedule-skip", schedule))
+    text = browser.get(reverse("script-schedule", args=[schedule.script.slug])).content.decode()
+    assert "Undo skip" not in text and "Resume</button>" in text
+
+
+def test_where_no_start_is_to_come_none_is_skipped(browser: Client, schedule: Schedule) -> None:
+    browser.post(address("schedule-switch", schedule), {"enabled": "0"})
+    text = browser.post(address("schedule-skip", schedule), follow=True).content.decode()
+    assert "No start is to come" in text and "Skip next" not in text
+
+
 def test_tomorrow_and_a_moment_are_by_the_schedules_own_clock(
     browser: Client, schedule: Schedule
 ) -> None:
-    tokyo = ZoneInfo("Asia/Tokyo")
     browser.post(address("schedule-pause", schedule), {"length": "tomorrow"})
-    local = paused_until(schedule).astimezone(tokyo)
+    local = paused_until(schedule).astimezone(TOKYO)
     assert (local.date(), local.hour, local.minute) == (
-        timezone.now().astimezone(tokyo).date() + timedelta(1),
+        timezone.now().astimezone(TOKYO).date() + timedelta(1),
         0,
         0,
     )
     browser.post(
         address("schedule-pause", schedule), {"length": "moment", "until": "2999-01-01T08:30"}
     )
-    assert paused_until(schedule) == datetime(2999, 1, 1, 8, 30, tzinfo=tokyo)
+    assert paused_until(schedule) == datetime(2999, 1, 1, 8, 30, tzinfo=TOKYO)
 
 
 def test_the_tab_names_the_first_moment_behind_the_pause(

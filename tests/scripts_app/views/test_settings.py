@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
+from runs_app.states import Status
 from scripts_app import scripts
 from scripts_app.limits import LIMITS
 from scripts_app.models import Script
@@ -205,7 +206,7 @@ def test_settings_promise_no_user_where_the_file_system_ignores_users(
 
 def test_settings_stand_without_a_launcher(browser: Client) -> None:
     make_script("Hello World")
-    assert "is not known at the moment" in text_of(browser, "script-settings", "hello-world")
+    assert "is not known now" in text_of(browser, "script-settings", "hello-world")
 
 
 def test_running_as_tempos_user_is_said_to_isolate_less(
@@ -235,3 +236,16 @@ def test_settings_say_so_when_the_last_run_had_less_isolation(
 
     assert "Its last run had this: <code>/home/me</code> is closed." in page
     assert "grade-good" in page and "grade-strong" not in page
+
+
+def test_a_limit_has_the_peak_beside_it_and_usual_values_within_the_bound(
+    browser: Client, settings: Settings
+) -> None:
+    settings.MAX_MEMORY_MB = 1024
+    script = make_script("Hello World")
+    make_run(script, status=Status.SUCCEEDED, finished_at=timezone.now(), peak_memory_mb=120)
+    text = text_of(browser, "script-settings", "hello-world")
+    assert "Peak so far: <strong>120 MB</strong>" in text
+    assert re.findall(r'value="(\d+)" data-fills="id_memory_mb"', text) == [
+        *("128", "256", "512", "1024")
+    ]

@@ -139,7 +139,9 @@ def test_a_link_is_kept_as_a_link(source: Source, tmp_path: Path) -> None:
     assert (folder / "scripts/hello/files/link").readlink() == Path("/etc/passwd")
 
 
-@pytest.mark.parametrize("name", ["é".encode(), "e\u0301".encode(), b"\xff\xfe", b"a\nb"])
+@pytest.mark.parametrize(
+    "name", ["é".encode(), "e\u0301".encode(), b"\xff\xfe", b"a\nb", b"l" * 200]
+)
 def test_names_stay_as_they_are(source: Source, tmp_path: Path, name: bytes) -> None:
     (source.files / os.fsdecode(name)).write_text("here")
     folder = unpacked(source.back_up(), tmp_path / "new")
@@ -266,6 +268,12 @@ def test_a_copy_is_in_the_second_place_and_what_went_here_goes_there(
     verbs.VERBS["copy"]({"file": str(backup), "place": str(place), "remove": ["old", "gone"]})
     assert (place / "made").read_bytes() == backup.read_bytes()
     assert sorted(path.name for path in place.iterdir()) == ["another", "made"]
+
+
+def test_a_second_place_that_is_not_there_is_said(source: Source, tmp_path: Path) -> None:
+    order = {"file": str(source.back_up()), "place": str(tmp_path / "away"), "remove": []}
+    with pytest.raises(BackupError, match="The backup is made, but the second place"):
+        verbs.VERBS["copy"](order)
 
 
 def test_what_could_not_be_unpacked_is_removed(source: Source, tmp_path: Path) -> None:

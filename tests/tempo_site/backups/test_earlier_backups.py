@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_site.backups.archive import sealing, unpacking
+from tempo_site.backups.archive import manifest, unpacking
 from tempo_site.backups.versions import newer
 from tests.service import ROOT
 from tests.tempo_site.backups.conftest import PASSPHRASE
@@ -27,5 +27,7 @@ def test_it_is_read_and_this_version_understands_it(path: Path, tmp_path: Path) 
 
 
 def test_there_is_a_sealed_one_and_a_plain_one() -> None:
-    beginnings = {path.read_bytes()[: len(sealing.MAGIC)] == sealing.MAGIC for path in BACKUPS}
+    beginnings = {
+        path.read_bytes()[: len(manifest.SEALED_MAGIC)] == manifest.SEALED_MAGIC for path in BACKUPS
+    }
     assert beginnings == {True, False}

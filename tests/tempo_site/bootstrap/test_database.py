@@ -13,7 +13,8 @@ import pytest
 from django.core.management.base import CommandError
 from pytest_django import Settings
 
-from tempo_site.bootstrap import database, snapshots
+from tempo_site.backups.archive import unpacking
+from tempo_site.bootstrap import before_update, database, snapshots
 from tempo_site.lib import paths
 from tests.service import ROOT, environment, manage
 
@@ -285,8 +286,11 @@ def test_killed_on_the_way_it_is_the_old_one_and_the_next_start_brings_it_up_to_
     before = schema(data / "tempo.sqlite3")
     assert migrate_and_die(data, point).returncode == -signal.SIGKILL
     assert schema(data / "tempo.sqlite3") == before
-    (copy,) = (data / "backups").glob("*.sqlite3")
-    assert schema(copy) == before
+    (backup,) = (data / "backups").glob("tempo-*.tar.zst")
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    unpacking.unpack(backup, kept, passphrase="")
+    assert schema(kept / "tempo.sqlite3") == before
 
     assert prepare(data).returncode == 0
     after = schema(data / "tempo.sqlite3")
@@ -310,6 +314,33 @@ def test_an_error_on_the_way_leaves_the_old_one(
 def test_a_database_that_is_up_to_date_is_not_copied(data: Path) -> None:
     assert prepare(data).returncode == 0
     assert [path.name for path in (data / "backups").iterdir()] == ["monday.sqlite3"]
+
+
+def test_of_too_much_data_the_database_alone_is_kept(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite3.connect(data_folder / "tempo.sqlite3").execute("CREATE TABLE t (x)")
+    (data_folder / "scripts").mkdir(exist_ok=True)
+    (data_folder / "scripts" / "large").write_bytes(b"x")
+    said: list[str] = []
+    monkeypatch.setattr(before_update, "MAX_MB", 0)
+    before_update.keep(said.append)
+    monkeypatch.undo()
+    monkeypatch.setattr(before_update, "ROOM_MB", 2**40)
+    before_update.keep(said.append)
+    assert len(list((data_folder / "backups").iterdir())) == 1  # both in the same second
+    assert "no whole backup: database and scripts have more than 0 MB." in said[0]
+    assert "MB are free on the disk." in said[1]
+
+
+def test_without_room_for_either_nothing_is_brought_up_to_date(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite3.connect(data_folder / "tempo.sqlite3").execute("CREATE TABLE t (x)")
+    monkeypatch.setattr(before_update, "MAX_MB", 0)
+    (data_folder / "backups").touch()  # no folder can be there
+    with pytest.raises(CommandError, match="hint: make room for it in"):
+        before_update.keep(print)
 
 
 def test_few_copies_are_kept(data_folder: Path) -> None:

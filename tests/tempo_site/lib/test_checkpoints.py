@@ -26,6 +26,7 @@ MAY_NAME = {
     # Before the service runs, in processes that have no other connection open:
     "tempo_site.bootstrap.database": "judges them",
     "tempo_site.bootstrap.snapshots": "copies them",
+    "tempo_site.bootstrap.before_update": "looks how large they are",
     "tempo_site.bootstrap.doctor": "looks whether they are there",
     "tempo_site.backups.replacing": "moves them",
 }

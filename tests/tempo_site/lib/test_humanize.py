@@ -71,3 +71,19 @@ def test_a_safe_name_is_its_own_safe_name(name: str) -> None:
 )
 def test_a_span_is_told_in_at_most_two_units(seconds: float, text: str) -> None:
     assert humanize.span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "text"),
+    [
+        (300, "seconds", "5 min"),
+        (512, "MB", "512 MB"),
+        (10_240, "MB", "10 GB"),
+        (0, "MB", "0 MB"),
+        (1, "days", "1 day"),
+        (1000, "runs", "1,000 runs"),
+        (20, "", "20"),
+    ],
+)
+def test_an_amount_is_told_in_its_largest_unit(number: int, unit: str, text: str) -> None:
+    assert humanize.amount(number, unit) == text

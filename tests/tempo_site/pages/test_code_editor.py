@@ -4,7 +4,7 @@ from django import forms
 from django.test import SimpleTestCase
 from pytest_django import Settings
 
-from tempo_site.lib.code_editor import CodeEditor
+from tempo_site.lib.widgets.code_editor import CodeEditor
 
 HOSTILE = "</textarea><script>alert(1)</script>{{7*7}}"
 

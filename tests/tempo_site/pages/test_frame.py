@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from tempo_site import health
 from tempo_site.pages import frame
+from tempo_site.stored_settings import general, store
 
 ROOT = Path(__file__).resolve().parents[3]
 BLOCK = re.compile(r"{% block ([\w-]+) %}")
@@ -87,7 +88,7 @@ def test_staff_is_told_what_the_data_folder_does_not_keep(monkeypatch: pytest.Mo
 def test_a_failing_engine_is_told_to_everybody() -> None:
     state = {"failing": ["ticker"], "parts": {"ticker": "not seen for 30 s", "disk": "ok"}}
     assert frame.notices(state, is_staff=False) == [
-        "Nothing may start at the moment. ticker: not seen for 30 s"
+        "Nothing may start now. ticker: not seen for 30 s"
     ]
 
 
@@ -123,3 +124,11 @@ def test_a_missing_page_has_the_frame_and_a_way_home(browser: Client) -> None:
 @pytest.mark.django_db
 def test_every_page_carries_the_policy(browser: Client) -> None:
     assert "default-src 'self'" in browser.get("/").headers["Content-Security-Policy"]
+
+
+@pytest.mark.django_db
+def test_the_name_of_this_tempo_stands_in_the_bar_and_in_the_title(browser: Client) -> None:
+    store.save({general.NAME: "Cellar <b>"}, by="ann")
+    page = browser.get("/").content.decode()
+    assert "Dashboard · Tempo · Cellar &lt;b&gt;</title>" in page
+    assert '<bdi class="name">Cellar &lt;b&gt;</bdi>' in page

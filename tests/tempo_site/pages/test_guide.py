@@ -53,6 +53,11 @@ def test_the_search_finds_parts_by_all_words_and_leads_to_them(
         assert part.part in ID.findall(pages[part.page].html), part
 
 
+def test_excerpts_are_words_without_marks_of_markdown() -> None:
+    for part in guide.find("schedule"):
+        assert not re.search(r"\*\*|\|--|```|\w\]\(", part.excerpt), part.excerpt
+
+
 @pytest.mark.django_db
 def test_each_page_has_a_link_to_its_part_and_the_guide_is_for_everybody(
     browser: Client, staff: User

@@ -71,7 +71,7 @@ def _is_code(name: str) -> bool:
 
 # The paths of modules and packages beside a code that it imports.
 def _used_by(code: Path, here: Files) -> set[str]:
-    names = _imported(read_text(code))
+    names = imported(read_text(code))
     return {path for path in here if path.partition("/")[0].removesuffix(SUFFIX) in names}
 
 
@@ -85,7 +85,8 @@ def _with_theirs(paths: set[str], uses: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def _imported(code: str) -> set[str]:
+def imported(code: str) -> set[str]:
+    """Return the names of the modules at the top that a code imports; none for a code that cannot be read."""
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,9 +1,9 @@
 // Runs the text of the editor: saves it first, asks where something speaks against it, waits for its environment.
 
-import { settledEnvironment } from "./environment-wait.js";
+import { settledEnvironment } from "../environment-wait.js";
 import { doubtful } from "./problem-list.js";
-import { address } from "./lib/base-path.js";
-import { showInlineCode } from "./lib/inline-code.js";
+import { address } from "../lib/base-path.js";
+import { showInlineCode } from "../lib/inline-code.js";
 
 const MAX_DOUBTS = 10;
 

@@ -1,5 +1,7 @@
 // The banner that offers, one after the other, texts which this browser kept and the page does not show.
 
+import { dayAndTime } from "../lib/clock-time.js";
+
 const WORDS = {
   false: ["This browser keeps a text from ", " that never reached the server."],
   true: ["This browser keeps the draft that was discarded at ", "."],
@@ -15,7 +17,7 @@ export function offerRecovery(banner, copies, on) {
   if (!copy) return;
   const [before, after] = WORDS[Boolean(copy.isDiscarded)];
   banner.querySelector("[data-recovery-words]").textContent =
-    before + new Date(copy.at).toLocaleString("en-GB", { timeZoneName: "short" }) + after;
+    before + dayAndTime(copy.at, banner.closest("[data-zone]")?.dataset.zone) + after;
   for (const name of ["restore", "forget"]) {
     banner.querySelector(`[data-${name}]`).onclick = () => {
       on[name](copy);

@@ -1,7 +1,7 @@
 // Copies of a script's text in this browser, for as long as the server does not have it. Each tab writes one of its
 // own, and removes no other: what another visit left is kept under a name of its own until somebody decides.
 
-import * as storage from "./lib/storage.js";
+import * as storage from "../lib/storage.js";
 
 const OTHERS_AFTER_MS = 15000; // a younger copy of another tab may be saved any moment
 const FIELDS = ["code", "requirements", "python_version"];

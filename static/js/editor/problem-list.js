@@ -1,6 +1,6 @@
 // The list of problems beside the editor: what the server rendered, then what it says after each saving.
 
-import { showInlineCode } from "./lib/inline-code.js";
+import { showInlineCode } from "../lib/inline-code.js";
 
 const PLACES = { code: "", requirements: "requirements ", python_version: "Python " };
 const SIGNS = { error: "✗", security: "!", warning: "▲" };
@@ -14,7 +14,8 @@ export function doubtful(problems) {
 export class ProblemList {
   /**
    * @param {HTMLElement} element holds [data-list], [data-count] and [data-none]
-   * @param {{choose: (problem: object) => void, fix: (fix: object) => void}} on what was pressed
+   * @param {{choose: (problem: object) => void, fix: (fix: object) => void, add: (lines: string[]) => void}} on
+   *   what was pressed
    */
   constructor(element, on) {
     this.list = element.querySelector("[data-list]");
@@ -54,18 +55,22 @@ export class ProblemList {
     return row;
   }
 
-  acts({ is_secret: isSecret, fix }) {
+  acts({ is_secret: isSecret, fix, adds }) {
     const acts = part("span", "problem-acts");
     if (isSecret) acts.append(Object.assign(part("a", "", "Make it a secret"), { href: this.list.dataset.variables }));
-    if (fix) {
-      const button = part("button", "button is-small", "Fix");
-      button.type = "button";
-      button.title = fix.message.replaceAll("`", "");
-      button.addEventListener("click", () => this.on.fix(fix));
-      acts.append(button);
+    if (fix) acts.append(act("Fix", fix.message.replaceAll("`", ""), () => this.on.fix(fix)));
+    if (adds.length) {
+      const name = adds.at(-1);
+      acts.append(act(`Add ${name}`, `Add ${name} to the requirements`, () => this.on.add(adds)));
     }
     return acts.childElementCount ? [acts] : [];
   }
+}
+
+function act(words, title, act) {
+  const button = Object.assign(part("button", "button is-small", words), { type: "button", title });
+  button.addEventListener("click", act);
+  return button;
 }
 
 function said(tag, sentence, className = "") {

@@ -27,6 +27,9 @@ class CommandLine:
     name: str = ""
     tags: Sequence[str] = ()
     enabled: bool = True
+    zone: str = ""
+    overlap: str = ""  # a schedule's, where the scheduler says it
+    notes: Sequence[str] = ()
 
 
 class StagedSources(Sources):
@@ -69,28 +72,43 @@ def of_lines(lines: Sequence[CommandLine], staged: Staged, *, hidden: str = "") 
     sources = StagedSources(staged.tree)
     now = timezone.now()
     for line in lines:
-        found = [each for when in line.times for each in _proposals(when, line, sources, now)]
-        good = [replace(each, name=line.name or each.name) for each in found if not each.problem]
-        item = _first(good, line, staged, taken, hidden)
+        good = _good(line, line.times, sources, now)
+        if good:
+            item = _item(good[0], good, staged, taken, hidden=hidden, line=line)
+        else:
+            # What it starts is read all the same.
+            item = _without_time(
+                line, _good(line, ["@reboot"], sources, now), staged, taken, hidden
+            )
         if line.tags:
             item.settings["tags"] = list(line.tags)
-        yield item
+        yield replace(item, notes=[*item.notes, *line.notes])
+
+
+def _good(
+    line: CommandLine, times: Sequence[str], sources: Sources, now: datetime
+) -> list[Proposal]:
+    found = [each for when in times for each in _proposals(when, line, sources, now)]
+    return [replace(each, name=line.name or each.name) for each in found if not each.problem]
 
 
 def _proposals(when: str, line: CommandLine, sources: Sources, now: datetime) -> list[Proposal]:
-    command = " ".join(line.command.split()).replace("%", "\\%")
+    command = " ".join(line.command.splitlines()).replace("%", "\\%")
     try:
-        table = parser.parse_crontab(f"{when} {command}\n", users=set(), is_system=False)
+        text = f"CRON_TZ={line.zone}\n{when} {command}\n" if line.zone else f"{when} {command}\n"
+        table = parser.parse_crontab(text, users=set(), is_system=False)
     except CrontabError:
         return []
     return importer.propose(table, now=now, sources=sources)
 
 
-def _first(
-    good: list[Proposal], line: CommandLine, staged: Staged, taken: set[str], hidden: str
+def _without_time(
+    line: CommandLine, good: list[Proposal], staged: Staged, taken: set[str], hidden: str
 ) -> Item:
+    notes = ["no schedule: its time could not be read"] if line.times else []
     if good:
-        return _item(good[0], good, staged, taken, hidden=hidden, is_on=line.enabled)
+        item = _item(good[0], [], staged, taken, hidden=hidden, line=line)
+        return replace(item, notes=[*notes, *item.notes])
     command = line.command.replace(hidden, "") if hidden else line.command
     context = CommandContext(line=printable(command))
     name = line.name or printable(command, 60)
@@ -99,7 +117,7 @@ def _first(
         settings={"name": name},
         code=codegen.in_shell(command, context, words=[codegen.SHELL, "-c"]),
         schedules=[],
-        notes=["no schedule: its time could not be read", "you get a starter that calls it"],
+        notes=[*notes, "you get a starter that calls it"],
     )
 
 
@@ -110,7 +128,7 @@ def _item(
     taken: set[str],
     *,
     hidden: str = "",
-    is_on: bool = True,
+    line: CommandLine | None = None,
 ) -> Item:
     name = printable(first.name, MAX_NAME)
     slug = free(name, taken)
@@ -125,13 +143,13 @@ def _item(
         settings=settings,
         code=first.code.replace(hidden, "") if hidden else first.code,
         requirements=f"{first.requirements}\n" if first.requirements else None,
-        schedules=[_schedule(each, is_on) for each in proposals if each.timing],
+        schedules=[_schedule(each, line) for each in proposals if each.timing],
         files={path: staged.keep(f"{slug}/{path}", data) for path, data in first.files.items()},
         notes=[note.replace(hidden, "") for note in notes] if hidden else list(notes),
     )
 
 
-def _schedule(proposal: Proposal, is_on: bool) -> Row:
+def _schedule(proposal: Proposal, line: CommandLine | None) -> Row:
     timing = proposal.timing
     assert timing is not None
     row: Row = {
@@ -142,7 +160,8 @@ def _schedule(proposal: Proposal, is_on: bool) -> Row:
     }
     row |= {"timezone": timing.timezone, "jitter_s": timing.jitter_s, "delay_s": proposal.delay_s}
     said = {name: value for name, value in row.items() if value not in ("", None, 0)}
-    return {**said, "overlap": str(proposal.overlap), "enabled": is_on}
+    overlap = line.overlap if line and line.overlap else str(proposal.overlap)
+    return {**said, "overlap": overlap, "enabled": line is None or line.enabled}
 
 
 def free(name: str, taken: set[str]) -> str:

@@ -1,0 +1,101 @@
+"""A disk without room in the middle of an export or an import: said in words, and nothing half is left."""
+
+import io
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from scripts_app.exchange import placing
+from scripts_app.files import store
+from scripts_app.models import Script, UnplacedFiles
+from tempo_site.lib import paths
+from tests.factories import make_script
+from tests.mounts import small_disk
+from tests.scripts_app.exchange.test_unpack import zipped
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk"),
+]
+MB = 2**20
+NOISE = random.Random(1).randbytes(3 * MB)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 1) as disk:
+        yield disk
+
+
+@pytest.fixture
+def full_imports(disk: Path) -> Path:
+    """Imports are taken in on a disk of 1 MB."""
+    paths.imports().symlink_to(disk)
+    return disk
+
+
+@pytest.mark.parametrize(
+    "data", [zipped("a.py", data=NOISE), zipped("a.py", data=NOISE[:1000] * 3000)]
+)
+@pytest.mark.parametrize("door", ["api", "page"])
+def test_nothing_is_imported(
+    program: Client, browser: Client, full_imports: Path, data: bytes, door: str
+) -> None:
+    """The disk is full while the upload is kept, and while it is unpacked."""
+    client, address = {
+        "api": (program, "/api/v1/import"),
+        "page": (browser, "/import/"),
+    }[door]
+    client.raise_request_exception = False
+    response = client.post(address, {"file": SimpleUploadedFile("a.zip", data)})
+    assert response.status_code == 507 and b"is full" in response.content
+    assert list(full_imports.iterdir()) == [] and not Script.objects.exists()
+
+
+def test_the_command_says_it_as_well(full_imports: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_bytes(b"#" * 3 * MB)
+    with pytest.raises(CommandError, match=r"Nothing was imported.*is full"):
+        call_command("import", str(tmp_path / "a.py"))
+    assert list(full_imports.iterdir()) == [] and not Script.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("export", []), ("export.zip", []), ("a.git", ["--git"])]
+)
+def test_an_export_is_whole_or_not_there(disk: Path, name: str, options: list[str]) -> None:
+    script = make_script("A", code=f"# {NOISE[: MB // 3].hex()}\n")
+    store.save(script, "data.bin", [NOISE[:MB]])
+    for number in range(3):
+        make_script(f"B {number}", code=f"# {NOISE[MB * number :][: MB // 3].hex()}\n")
+    with pytest.raises(CommandError, match=r"No space left|disk"):
+        call_command("export", str(disk / name), *options)
+    assert list(disk.iterdir()) == []
+
+
+def test_files_that_cannot_be_placed_yet_are_told_and_come_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "main.py").write_text("print(1)\n")
+    (tmp_path / "a" / "data.csv").write_text("1")
+
+    told = io.StringIO()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "place", full)
+        call_command("import", str(tmp_path / "a"), stdout=io.StringIO(), stderr=told)
+    assert "could not be put in place yet" in told.getvalue()
+    placing.finish_all()
+    (script,) = Script.objects.all()
+    assert script.slug == "a", "it has the name of its folder"
+    assert (paths.script_files(script.slug) / "data.csv").read_text() == "1"
+    assert not UnplacedFiles.objects.exists()
