@@ -32,7 +32,6 @@ SEEDED = {
     "script-code": "/scripts/{slug}/edit/",
     "script-code-broken": "/scripts/{broken}/edit/",
     "script-code-long-name": "/scripts/{long}/edit/",
-    "script-files": "/scripts/{slug}/files/",
     "script-file-edit": "/scripts/{slug}/files/edit/?path=tools.py&new=1",
     "script-schedule": "/scripts/{slug}/schedule/",
     "schedule-new": "/scripts/{slug}/schedules/new/",
