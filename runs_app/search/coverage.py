@@ -66,7 +66,7 @@ def load() -> Coverage | None:
             unsaved=frozenset(map(str, content["unsaved"])),
             boot=str(content["boot"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
 
 

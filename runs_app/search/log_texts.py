@@ -84,6 +84,10 @@ class AnyBlock(Block):
         )
 
 
+class ChangedLog(Exception):
+    """The log is not the one that was indexed: a script wrote over it, or the disk lost some of it."""
+
+
 class LogTexts:
     """The blocks of a log by position. Raises FileNotFoundError when the log is gone."""
 
@@ -104,7 +108,10 @@ class PlainLog(LogTexts):
         end = self._stored.size
         if position + 1 < self.count:
             end = self._parts[position + 1][0]
-        return PlainBlock(self._stored.pread(end - begin, begin), lines + 1)
+        data = self._stored.pread(end - begin, begin) if begin < end else b""
+        if not data or not _is_plain(data):
+            raise ChangedLog
+        return PlainBlock(data, lines + 1)
 
 
 class AnyLog(LogTexts):
@@ -151,9 +158,13 @@ def _parts(stored: StoredLog) -> list[tuple[int, int]]:
     while data := stored.pread(part_bytes + MAX_RECORD_BYTES, offset):
         end = data.find(b"\n", part_bytes - 1) + 1 or len(data)
         data = data[:end]
-        if not line_index.is_plain(data) or terminal.has_moves(data.replace(b"\r\n", b"\n")):
+        if not _is_plain(data):
             return []
         parts.append((offset, lines))
         offset += len(data)
         lines += data.count(b"\n")
     return parts
+
+
+def _is_plain(data: bytes) -> bool:
+    return line_index.is_plain(data) and not terminal.has_moves(data.replace(b"\r\n", b"\n"))

@@ -20,7 +20,7 @@ from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run
 from runs_app.search import candidate_runs, coverage, log_texts, month_index, patterns, texts
 from runs_app.search.candidate_runs import RunRow
-from runs_app.search.log_texts import Block, LoggedLine, LogTexts
+from runs_app.search.log_texts import Block, ChangedLog, LoggedLine, LogTexts
 from runs_app.search.marks import Span
 from runs_app.search.month_index import MonthIndex
 from runs_app.search.packs import ANY_PART, Place
@@ -134,15 +134,24 @@ class _Bounds:
 
 
 def _search(query: Query, cursor: Cursor, bounds: _Bounds) -> Results:
+    damaged: set[str] = set()
     while True:
         with ExitStack() as stack:
-            page = _Page(query, stack, bounds)
+            page = _Page(query, stack, bounds, damaged)
             try:
                 return page.fill(cursor)
             except _Damaged as damage:
-                # Without the file its runs are scanned, and the engine makes it anew.
-                logger.warning("the index of %s is damaged: %s", damage.month, damage)
-                month_index.remove(damage.month)
+                damaged.add(damage.month)
+                _give_up(damage.month, damage)
+
+
+def _give_up(month: str, why: Exception) -> None:
+    # Without the file its runs are scanned, and the engine makes it anew.
+    logger.warning("the index of %s is damaged: %s", month, why)
+    try:
+        month_index.remove(month)
+    except OSError as error:
+        logger.warning("the index of %s cannot be removed: %s", month, error)
 
 
 class _Damaged(Exception):
@@ -152,7 +161,9 @@ class _Damaged(Exception):
 
 
 class _Page:
-    def __init__(self, query: Query, stack: ExitStack, bounds: _Bounds) -> None:
+    def __init__(
+        self, query: Query, stack: ExitStack, bounds: _Bounds, damaged: Collection[str]
+    ) -> None:
         self._query = query
         self._bounds = bounds
         self._results = Results()
@@ -160,7 +171,7 @@ class _Page:
         self._runs_path = paths.runs()
         # Before the files are opened: what is added meanwhile is searched twice and not left out.
         stored = coverage.load()
-        self._indexes = _open_indexes(stack)
+        self._indexes = _open_indexes(stack, damaged)
         self._covered = coverage.reliable(stored, self._indexes)
         self._patterns = [stack.enter_context(patterns.matcher(each)) for each in query.patterns]
 
@@ -231,20 +242,29 @@ class _Page:
         below = cursor.row if run.pk == cursor.run else MAX_ID
         self._results.searched_back_to = run.began
         try:
-            parts = self._parts(run)
-            path = self._runs_path.joinpath(run.folder, LOG)
-            with log_texts.opened(path, parts) as log:
-                positions = _positions(log, candidate, has_parts=bool(parts))
-                return any(
-                    self._search_block(run, log, position, below)
-                    for position in positions
-                    if not self._has_enough_of(run)
-                )
+            try:
+                return self._search_log(run, self._parts(run), candidate, below)
+            except ChangedLog:
+                logger.warning("the log of run %s is not the one that was indexed", run.pk)
+                if self._found and self._found[-1].run == run.pk:
+                    below = self._found[-1].line.row
+                return self._search_log(run, [], candidate, below)
         except FileNotFoundError:  # retention was faster
             return False
         except OSError as error:
             logger.warning("the log of run %s could not be searched: %s", run.pk, error)
             return False
+
+    def _search_log(
+        self, run: RunRow, parts: list[tuple[int, int]], candidate: Candidate, below: int
+    ) -> bool:
+        with log_texts.opened(self._runs_path.joinpath(run.folder, LOG), parts) as log:
+            positions = _positions(log, candidate, has_parts=bool(parts))
+            return any(
+                self._search_block(run, log, position, below)
+                for position in positions
+                if not self._has_enough_of(run)
+            )
 
     def _parts(self, run: RunRow) -> list[tuple[int, int]]:
         index = self._indexes.get(run.folder.partition("/")[0])
@@ -320,17 +340,17 @@ def _run_of(place: Place) -> int:
     return place.run
 
 
-def _open_indexes(stack: ExitStack) -> Mapping[str, MonthIndex]:
-    # Without a file its runs are scanned, and the engine makes it anew.
+def _open_indexes(stack: ExitStack, damaged: Collection[str]) -> Mapping[str, MonthIndex]:
     found = {}
     for month in month_index.months():
+        if month in damaged:
+            continue
         try:
             found[month] = stack.enter_context(month_index.reading(month))
         except sqlite3.OperationalError as error:
             logger.warning("the index of %s could not be opened: %s", month, error)
         except sqlite3.DatabaseError as error:
-            logger.warning("the index of %s is damaged: %s", month, error)
-            month_index.remove(month)
+            _give_up(month, error)
     return found
 
 

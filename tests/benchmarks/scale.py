@@ -1,8 +1,9 @@
 """Pages and lists with 100,000 runs in the history, with `--long` 1,000,000, beside 1,000; then retention deletes a
-tenth of them while a schedule starts a run every second.
+tenth of them while a schedule starts a run every second. At last what the index of the search adds to a run's end.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from tests.benchmarks import seed
 from tests.benchmarks.clients import Browser
@@ -26,6 +27,8 @@ SLUG = "nightly-backup"
 RATIO_BAR, TIME_BAR_MS, DELAY_BAR_MS = 1.3, 100, 100
 ROUNDS = 3
 CALM_S = 20.0
+SETTLED_RUNS, SETTLE_BAR_MS = 150, 10
+TALKING = "for n in range(40):\n    print(n, 'lines of a run that is indexed soon')\n"
 LOOK_EVERY_S = 5.0  # a look costs time, too
 FILLING = "from tests.benchmarks import scale_filling; scale_filling."
 ADDRESSES = {
@@ -38,6 +41,9 @@ ADDRESSES = {
     "runs with a tag": "/runs/?tag=backup",
     "runs, failed, of a folder": "/runs/?folder=Ops&status=failed",
     "runs of 7 days": "/runs/?since=7d",
+    "runs by a trigger that nothing used": "/runs/?trigger=url",
+    "runs that none was as short as": "/runs/?max_s=0",
+    "runs up to a day before all": "/runs/?end=2001-01-01",
     "dashboard": "/",
     "scripts": "/scripts/",
     "overview of a script": f"/scripts/{SLUG}/overview/",
@@ -62,6 +68,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
             services.append(stack.enter_context(service))
         yield from pages(*services, many_runs=many)
         yield from deleting(services[1], many)
+    yield from settling(setting)
 
 
 def filled(setting: Setting, data: Path, runs: int) -> Service:
@@ -128,6 +135,37 @@ def deleting(service: Service, runs: int) -> Iterator[Figure]:
         bar_on="difference",
         n=len(busy),
         details={"took_s": round(took_s, 1), "median": median(busy), "calm": median(calm)},
+    )
+
+
+def settling(setting: Setting) -> Iterator[Figure]:
+    """From the start of a run to its end in the API, in turn with a service that cannot index."""
+    times: dict[bool, list[float]] = {True: [], False: []}
+    with tempfile.TemporaryDirectory(prefix="tempo-benchmark-") as folder, ExitStack() as stack:
+        services = {}
+        for is_indexed in times:
+            service = Service.copy_of(setting.prepared, Path(folder) / str(is_indexed))
+            if not is_indexed:
+                shutil.rmtree(service.data / "search", ignore_errors=True)
+                (service.data / "search").write_text("a file where the index would be")
+            services[is_indexed] = stack.enter_context(service)
+        slugs = {key: each.make_script("Talking", TALKING) for key, each in services.items()}
+        for _ in range(SETTLED_RUNS):
+            for is_indexed, service in services.items():
+                began = time.monotonic()
+                service.run(slugs[is_indexed])
+                times[is_indexed].append((time.monotonic() - began) * 1000)
+    yield Figure(
+        benchmark="scale",
+        figure="a run from start to end, p99, while finished ones are indexed",
+        value=quantiles(times[True], n=100)[98],
+        unit="ms",
+        baseline="without the index",
+        baseline_value=quantiles(times[False], n=100)[98],
+        bar=SETTLE_BAR_MS,
+        bar_on="difference",
+        n=SETTLED_RUNS,
+        details={"median": median(times[True]), "median_without": median(times[False])},
     )
 
 

@@ -1,5 +1,6 @@
 """The index is filled, survives what happens to its files, and is never needed for the truth."""
 
+import errno
 import json
 import random
 import shutil
@@ -211,6 +212,36 @@ def test_a_damaged_file_is_made_anew(damage: str) -> None:
     index_all()
     assert held(runs[7]) == [True]
     assert found('"needle 7 "', limit=1) == [(runs[7].pk, 50)]
+
+
+@pytest.mark.parametrize("first", [0, 8192])
+def test_a_damaged_file_that_cannot_be_removed_stops_no_search(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [make_logged(*[f"needle {number} in the hay"] * 50) for number in range(300)]
+    index_all()
+    indexer.stop()
+    path = month_index.path_of(MONTH)
+    content = bytearray(path.read_bytes())
+    content[first:] = b"\xff" * (len(content) - first)
+    path.write_bytes(content)
+
+    def refuse(_: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(month_index, "remove", refuse)
+    assert found('"needle 7 "', limit=1) == [(runs[7].pk, 50)]
+
+
+@pytest.mark.parametrize("what", ["[" * 100_000, '{"low": 1e400}', "[]", '{"low": "\ud800"}', ""])
+def test_of_a_spoilt_note_of_coverage_nothing_is_believed(what: str) -> None:
+    run = make_logged("needle")
+    index_all()
+    (paths.search() / "coverage.json").write_bytes(what.encode("utf-8", "surrogatepass"))
+    assert found("needle") == [(run.pk, 1)]
+    while indexer.step():
+        pass
+    assert find("needle").percent == 100
 
 
 def test_after_a_power_cut_what_was_not_on_the_disk_is_made_anew(

@@ -270,3 +270,37 @@ def test_a_log_that_the_disk_refuses_does_not_hide_the_others(
 
     monkeypatch.setattr(stored_log, "open_stored", refuse)
     assert found("needle") == [(runs[2].pk, 1), (runs[0].pk, 1)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: b"",
+        lambda data: b"\xff\n" * 40_000,
+        lambda data: b"needle without a head\n" * 3000,
+        lambda data: data[:5000] + b"\0" * 100 + data[5100:],
+        lambda data: record("another log") * 10 + record("with a needle"),
+    ],
+    ids=["truncated", "emptied", "replaced", "headless", "spoilt", "another"],
+)
+@pytest.mark.parametrize("lines", [2, 2000])
+def test_a_log_that_changed_beneath_the_index_stops_no_search(
+    change: Callable[[bytes], bytes], lines: int
+) -> None:
+    well = make_logged("needle")
+    run = make_logged(*["needle in the hay, or another one"] * lines)
+    index_all()
+    log = paths.run_folder(run.folder) / "output.log"
+    log.write_bytes(change(log.read_bytes()))
+    hits = find("needle", limit=10_000).hits
+    assert hits[-1].run == well
+    assert all("needle" in hit.line.text for hit in hits)
+
+
+def test_of_another_log_in_its_place_the_lines_are_those_that_are_there() -> None:
+    run = make_logged(*["needle"] * 2000)
+    index_all()
+    log = paths.run_folder(run.folder) / "output.log"
+    log.write_bytes(record("a") + record("nee", kind="P") + record("dle") + record("b") * 3000)
+    assert found("needle") == [(run.pk, 2)]
