@@ -15,6 +15,7 @@ TEMPLATE_CODE = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}|{% comment.*?endcomment %}"
 SHOWN_ATTRIBUTES = re.compile(r'\b(?:title|alt|placeholder|aria-label|label)="([^"]*)"')
 TAG = re.compile(r"<[^>]*>", re.DOTALL)
 SCRIPT_TEXT = re.compile(r'"([^"\n]* [^"\n]*)"|`([^`]* [^`]*)`')
+SCRIPT_CODE = re.compile(r"\$\{[^}]*\}")
 SCRIPT_COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'])//[^\n]*", re.DOTALL)
 
 
@@ -25,7 +26,7 @@ def texts_of_template(text: str) -> str:
 
 def texts_of_script(text: str) -> str:
     found = SCRIPT_TEXT.findall(SCRIPT_COMMENT.sub("", text))
-    return "\n".join("".join(pair) for pair in found)
+    return SCRIPT_CODE.sub("", "\n".join("".join(pair) for pair in found))
 
 
 def texts_of_module(tree: ast.Module) -> Iterator[str]:

@@ -78,7 +78,7 @@ def loaded(runs: RunQuerySet) -> list[Run]:
 def newest(
     *,
     before: int | None = None,
-    limit: int,
+    limit: int = 50,
     script: str = "",
     status: str | Collection[str] = "",
     kind: str = Kind.SCRIPT,

@@ -47,10 +47,10 @@ def real_path(path: str) -> str:
         os.close(fd)
 
 
-def renew(fd: int, path: str) -> None:
-    """Have a descriptor stand for the directory that is at `path` now. Raise OSError and change nothing without one."""
+def renew(fd: int, path: str) -> bool:
+    """Have `fd` stand for the directory that is at `path` now; return if that is another. Raise OSError without one."""
     if os.path.samestat(os.fstat(fd), os.stat(path)):
-        return
+        return False
     parent, name = os.path.split(path)
     parent_fd = open_path(parent)
     try:
@@ -59,6 +59,7 @@ def renew(fd: int, path: str) -> None:
         os.close(parent_fd)
     os.dup2(new, fd, inheritable=False)
     os.close(new)
+    return True
 
 
 def open_directory(name: str, *, dir_fd: int | None = None) -> int:

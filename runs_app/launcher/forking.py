@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterable
 
@@ -65,15 +66,15 @@ def why_no_runner() -> str:
     return ""
 
 
-def reap(report: Callable[[int, int], None]) -> bool:
-    """Reap ended children, `report` each pid and wait status; return whether any child is left, ended or not."""
+def reap(report: Callable[[int, int, resource.struct_rusage], None]) -> bool:
+    """Reap ended children, `report` pid, wait status and usage of each; return if any child is left, ended or not."""
     try:
         # A few at a time: a script that forks faster than we reap must not keep us from all other work.
         for _ in range(_REAPED_AT_ONCE):
-            pid, wait_status = os.waitpid(-1, os.WNOHANG)
+            pid, wait_status, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return True
-            report(pid, wait_status)
+            report(pid, wait_status, usage)
     except ChildProcessError:
         return False
     signal.raise_signal(signal.SIGCHLD)

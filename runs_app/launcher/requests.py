@@ -81,7 +81,7 @@ def _ping(context: Context, _request: wire.Message, _answer: _Answer) -> wire.Re
         warnings=list(support.file_system.warnings),
     )
     return {
-        "runs": len(context.runners),
+        "runs": context.runners.run_count,
         "pid": os.getpid(),
         "isolation": message,
         "problem": context.renew() or forking.why_no_runner(),

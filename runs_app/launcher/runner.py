@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-import resource
 import signal
+import socket
 import time
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from runs_app.launcher.watch.supervision import CANCEL, SHUTDOWN, Supervision
 CLAIM = "claim"
 _HEEDED = (CANCEL, SHUTDOWN, signal.SIGCHLD)
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
+_PATH_BYTES = 4096
 _REFUSALS = (spec.SpecError, script_start.StartError, isolation.IsolationError)
 
 
@@ -40,15 +41,49 @@ class StartTime(NamedTuple):
     monotonic: float
 
 
-def main(order: Order) -> int:
-    """Carry out the run; return 1 if processes of the script live on, else 0. Raise OSError without a verdict."""
+def main(order: Order, channel: socket.socket | None = None) -> int:
+    """Carry out the run, and those that come over the channel until the launcher closes it; return 1 at once if
+    processes of a script live on, else 0 in the end. Raise OSError without a verdict.
+
+    A second run finds all pages of memory copied that the first one had to copy: half of what a runner costs. Secrets
+    neither come over the channel nor meet another run.
+    """
     # Processes that could not be killed become the launcher's.
-    _detach(order)
+    _detach(order, channel)
+    signals = SignalPipe(_HEEDED, ignored=_IGNORED)
+    is_left = _carry_out(order, signals)
+    while channel and not is_left and not order.secrets:
+        procfs.close_kept_files()
+        # The run's lock among them: no file of a run stays open for the next one.
+        forking.close_all_except({0, 1, 2, *order.ringer.fds, *signals.fds, channel.fileno()})
+        following = _next_order(order, channel)
+        if following is None:
+            break
+        order = following
+        is_left = _carry_out(order, signals)
+    return int(is_left)
+
+
+def _next_order(order: Order, channel: socket.socket) -> Order | None:
+    try:
+        channel.send(b"over")
+        path, fds, _flags, _address = socket.recv_fds(channel, _PATH_BYTES, 1)
+    except OSError:
+        return None
+    if not fds:
+        return None
+    os.set_inheritable(fds[0], False)  # recv_fds() passes no flag on that would have it so
+    prctl.use_files_as(*order.support.web)
+    return order._replace(folder_fd=fds[0], folder=os.fsdecode(path))
+
+
+def _carry_out(order: Order, signals: SignalPipe) -> bool:
+    # Returns whether processes of the script live on.
     ringer = order.ringer
     try:
         if not _claim(order.folder_fd):
-            return 0
-        facts = _run(order, ringer)
+            return False
+        facts = _run(order, ringer, signals)
     except OSError as error:
         facts = verdict.could_not_start(f"The run's folder cannot be used: {error.strerror}")
     verdict.write_exit(order.folder_fd, facts)
@@ -58,14 +93,15 @@ def main(order: Order) -> int:
     with contextlib.suppress(OSError):
         verdict.secure_exit(order.folder_fd)
     _remove_tmp(order)
-    return int(forking.reap(lambda _pid, _status: None))
+    return forking.reap(lambda _pid, _status, _usage: None)
 
 
-def _detach(order: Order) -> None:
+def _detach(order: Order, channel: socket.socket | None) -> None:
     # Leaves the launcher's session and files. Signals stay blocked until it has handlers of its own.
     os.setsid()
     forking.silence_standard_streams()
-    forking.close_all_except({0, 1, 2, order.folder_fd, *order.ringer.fds})
+    kept = {0, 1, 2, order.folder_fd, *order.ringer.fds}
+    forking.close_all_except(kept | {channel.fileno()} if channel else kept)
     prctl.become_subreaper()
     # Its files are web's, and no link that web might plant leads further than web itself may go.
     prctl.use_files_as(*order.support.web)
@@ -92,10 +128,9 @@ def _remove_tmp(order: Order) -> None:
         removal.remove_tree("tmp", dir_fd=order.folder_fd)
 
 
-def _run(order: Order, ringer: bells.Bells) -> verdict.ExitFacts:
+def _run(order: Order, ringer: bells.Bells, signals: SignalPipe) -> verdict.ExitFacts:
     # Raises OSError while there is nothing to write to yet.
     verdict.reserve(order.folder_fd)
-    signals = SignalPipe(_HEEDED, ignored=_IGNORED)
     try:
         details = spec.read(order.folder_fd)
         plan = _prepare(order, details)
@@ -243,15 +278,15 @@ def _facts(supervision: Supervision, started_at: float, duration_s: float) -> ve
     capture, meter = supervision.capture, supervision.monitor.meter
     log = capture.log
     loss = f"Part of the output was lost: {log.loss}" if log.loss else ""
-    # The peak of its largest process is known exactly; that of the tree was looked at four times a second.
-    largest_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return verdict.ExitFacts(
         cause=supervision.cause,
         wait_status=supervision.wait_status,
         message="; ".join(filter(None, (supervision.message, loss))),
         started_at=started_at,
         duration_s=duration_s,
-        peak_bytes=max(largest_bytes, meter.peak_bytes),
+        cpu_s=meter.ended_cpu_s(),
+        # The peak of its largest process is known exactly; that of the tree was looked at four times a second.
+        peak_bytes=max(meter.largest_bytes, meter.peak_bytes),
         is_peak_exact=meter.is_peak_exact,
         reserved_bytes=meter.most_reserved_bytes,
         processes=max(1, meter.max_processes),

@@ -167,6 +167,7 @@ class Launcher:
         next_at = self._advance(time.monotonic())
         ready = self._wait(next_at)
         now = time.monotonic()
+        self._runners.note_ends_of_runs(ready, now)
         if self._signals.fd in ready:
             self._handle_signals(self._signals.read(), now)
         if self._runners.forget_ended(ready):
@@ -178,7 +179,7 @@ class Launcher:
 
     def _wait(self, deadline: float | None) -> set[int]:
         poll = select.poll()
-        for fd in (self._signals.fd, *self._runners.pid_fds()):
+        for fd in (self._signals.fd, *self._runners.pid_fds(), *self._runners.channel_fds()):
             poll.register(fd, select.POLLIN)
         channel = self._web.channel
         if channel is not None and channel.has_unsent:
@@ -204,8 +205,9 @@ class Launcher:
             if self._kill_strays():
                 self._strays_at = now + _STRAYS_AGAIN_S
         shutdown_at = self._shutdown.advance(now) if self._shutdown else None
+        idle_until = self._runners.end_idle(now)
         next_at = None
-        for moment in (web.start_at, web.kill_at, self._strays_at, shutdown_at):
+        for moment in (web.start_at, web.kill_at, self._strays_at, shutdown_at, idle_until):
             if moment is not None and (next_at is None or moment < next_at):
                 next_at = moment
         return next_at
@@ -219,7 +221,7 @@ class Launcher:
 
     def _handle_signals(self, signals: bytes, now: float) -> None:
         if signal.SIGCHLD in signals:
-            forking.reap(lambda pid, wait_status: self._child_exited(pid, wait_status, now))
+            forking.reap(lambda pid, status, _usage: self._child_exited(pid, status, now))
         if signal.SIGHUP in signals and not self._shutdown:
             console.say(console.INFO, "asked to restart web")
             self._web.restart(now)
@@ -232,7 +234,7 @@ class Launcher:
             console.say(console.WARNING, "asked again to stop, killing everything")
             self._shutdown.hurry(now)
             return
-        console.say(console.INFO, f"stopping runs={len(self._runners)}")
+        console.say(console.INFO, f"stopping runs={self._runners.run_count}")
         self._web.start_at = None
         self._shutdown = shutdown.Shutdown(
             self._runners, self._web, now=now, script_grace_s=self._grace_s

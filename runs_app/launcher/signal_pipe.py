@@ -15,7 +15,7 @@ class SignalPipe:
     def __init__(
         self, heeded: Iterable[signal.Signals], *, ignored: Iterable[signal.Signals] = ()
     ) -> None:
-        self.fd, write_fd = os.pipe()
+        self.fd, write_fd = self.fds = os.pipe()
         os.set_blocking(self.fd, False)
         os.set_blocking(write_fd, False)
         signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from scripts_app.environments.drivers import build_config
-from scripts_app.models import Environment, Script, Version
+from scripts_app.models import Environment, Schedule, Script, Version
 from scripts_app.packages import interpreters, resolution
 from scripts_app.packages.interpreters import Interpreter
 from tempo_site.audit import trail
@@ -208,11 +208,22 @@ def python_of(environment: Environment) -> Path:
 
 
 def next_wanted(*, of_runs: QuerySet[Any] | Collection[int] = ()) -> Environment | None:
-    """Return the oldest environment to build that is `needed`; None during another build."""
+    """Return the `needed` environment to build next; None during another build.
+
+    First one that a run waits for, then by the next due moment of its scripts, then the oldest.
+    """
     if Environment.objects.filter(state=Environment.State.BUILDING).exists():
         return None
     wanted = needed(of_runs=of_runs).filter(state=Environment.State.WANTED)
-    return wanted.order_by("pk").first()
+    by_due = wanted.annotate(due=_first_due()).order_by(F("due").asc(nulls_last=True), "pk")
+    return by_due.filter(pk__in=of_runs).first() or by_due.first()
+
+
+def _first_due() -> Subquery:
+    of_scripts = Q(script__environment=OuterRef("pk"))
+    of_scripts |= Q(script__wanted_environment=OuterRef("pk"))
+    due = Schedule.objects.filter(of_scripts, script__deleted_at=None, alarm__isnull=False)
+    return Subquery(due.order_by("alarm__next_run").values("alarm__next_run")[:1])
 
 
 def needed(*, of_runs: QuerySet[Any] | Collection[int] = ()) -> QuerySet[Environment]:

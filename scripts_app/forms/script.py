@@ -89,15 +89,17 @@ def limit_fields() -> dict[str, forms.Field]:
     fields: dict[str, forms.Field] = {}
     for limit in limits.LIMITS.values():
         label = limit.label
+        unit = ""
         if limit.unit in UNITS:
-            label = f"{label} ({limit.unit})"
+            unit = limit.unit
+            label = f"{label} ({unit})"
         fields[limit.field] = forms.IntegerField(
             label=label,
             min_value=limit.minimum,
             initial=defaults[limit.field],
             help_text=limit.help,
             show_hidden_initial=True,
-            widget=NumberWithPresets(presets=limit.offered, unit=limit.unit),
+            widget=NumberWithPresets(presets=limit.offered, unit=unit),
         )
     for name, (label, help_text) in SWITCHES.items():
         fields[name] = forms.BooleanField(

@@ -60,7 +60,7 @@ def _why_no_backup() -> str:
     free_mb = shutil.disk_usage(paths.data()).free // MB
     needed_mb = TIMES * size // MB + ROOM_MB
     if needed_mb > free_mb:
-        return f"it takes {needed_mb} MB for a moment, and {free_mb} MB are free on the disk."
+        return f"it takes {needed_mb} MB for a short time, and {free_mb} MB are free on the disk."
     return ""
 
 

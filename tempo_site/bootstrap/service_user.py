@@ -46,15 +46,29 @@ def choose(say: Say) -> User | None:
 def step_down() -> None:
     """Become the configured user for ever and give it the data folder; for commands that are given as root.
 
+    Where none is configured, the user whose database it is: a file of root's would be closed to that one's Tempo.
     Raises CommandError where that user cannot read Tempo or its Python.
     """
     if os.geteuid() != 0:
         return
-    user = choose(lambda _notice: None)
+    user = choose(lambda _notice: None) or _owner_of_data()
     if user:
         take_over(user)
         users.become(user)
         _refuse_unreadable()
+
+
+def _owner_of_data() -> User | None:
+    if settings.PUID is not None:
+        return None
+    try:
+        found = paths.database().lstat()
+    except OSError:  # not prepared yet
+        return None
+    owner = User(found.st_uid, found.st_gid)
+    if owner.uid == 0 or users.why_not_root() or users.why_not(owner):
+        return None
+    return owner
 
 
 def take_over(user: User) -> None:

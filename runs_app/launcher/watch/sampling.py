@@ -26,6 +26,7 @@ class Usage(NamedTuple):
 
 class Meter:
     def __init__(self) -> None:
+        self._cpu_of_runs_before_s = _cpu_of_ended_s()
         self._descendants = _descendants_by_table
         if procfs.knows_children():
             self._descendants = _descendants_by_children
@@ -36,6 +37,7 @@ class Meter:
         self.peak_bytes = 0
         self.is_peak_exact = True  # every page is counted once, however many processes share it
         self.most_reserved_bytes = 0  # by one process
+        self.largest_bytes = 0  # of the processes that have ended, the peak of the largest
 
     def pids(self) -> list[int]:
         pids = self._descendants()
@@ -50,9 +52,15 @@ class Meter:
         return {pid: one.resident for pid, one in memory.items()}
 
     def cpu_s(self, pids: list[int]) -> float:
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         living = sum(map(procfs.cpu_ticks, pids))
-        return usage.ru_utime + usage.ru_stime + living / _TICKS_A_SECOND
+        return self.ended_cpu_s() + living / _TICKS_A_SECOND
+
+    def note_end(self, usage: resource.struct_rusage) -> None:
+        self.largest_bytes = max(self.largest_bytes, usage.ru_maxrss * 1024)
+
+    def ended_cpu_s(self) -> float:
+        """Return the CPU time of the run's processes that have ended."""
+        return _cpu_of_ended_s() - self._cpu_of_runs_before_s
 
     def memory(self, resident: dict[int, int]) -> int:
         """Return the bytes of memory of all processes together."""
@@ -74,6 +82,11 @@ class Meter:
         return before.keys() == resident.keys() and all(
             abs(size - before[pid]) < _SAME_MEMORY for pid, size in resident.items()
         )
+
+
+def _cpu_of_ended_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Samples:

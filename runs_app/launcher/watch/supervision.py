@@ -1,6 +1,7 @@
 """Watching over a script and its whole process tree until no process is left."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -125,7 +126,8 @@ class Supervision:
     def _reap(self) -> None:
         self._tree_is_empty = not forking.reap(self._child_has_ended)
 
-    def _child_has_ended(self, pid: int, wait_status: int) -> None:
+    def _child_has_ended(self, pid: int, wait_status: int, usage: resource.struct_rusage) -> None:
+        self.monitor.meter.note_end(usage)
         if pid == self.script_pid:
             self.wait_status = wait_status
             if self.cause is None:

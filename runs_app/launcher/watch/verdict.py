@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import time
 from typing import NamedTuple, TypedDict
@@ -65,6 +64,7 @@ class ExitFacts(NamedTuple):
     message: str = ""
     started_at: float | None = None
     duration_s: float = 0.0
+    cpu_s: float = 0.0
     peak_bytes: int = 0
     is_peak_exact: bool = True  # pages that processes share are counted once
     reserved_bytes: int = 0  # the most that was seen of one process
@@ -132,7 +132,6 @@ def _exit(facts: ExitFacts) -> Exit:
     exit_code, ended_by = _exit_code_and_signal(facts.wait_status)
     status, reason, sentence = facts.cause or _cause_by_itself(exit_code, ended_by)
     message = "; ".join(filter(None, (sentence, facts.message)))
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Exit(
         v=1,
         status=status,
@@ -143,7 +142,7 @@ def _exit(facts: ExitFacts) -> Exit:
         started_at=facts.started_at,
         finished_at=time.time(),
         duration_s=round(facts.duration_s, 6),
-        cpu_s=round(usage.ru_utime + usage.ru_stime, 6),
+        cpu_s=round(facts.cpu_s, 6),
         peak_memory_mb=round(facts.peak_bytes / 2**20, 2),
         processes=facts.processes,
         output_bytes=facts.output_bytes,

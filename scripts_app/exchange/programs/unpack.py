@@ -14,7 +14,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from os.path import dirname
@@ -26,6 +26,7 @@ MB = 2**20
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CHUNK = 256 * 1024
 MAX_ENTRIES = 20_000
+MAX_MEMBERS = 50_000  # of a tar archive, with folders and with what is passed over
 MAX_DIRECTORY_BYTES = 4 * MB  # of a zip's table of contents
 MAX_RATIO = 100  # times that an archive may grow, once it is large
 LARGE_BYTES = 10 * MB
@@ -191,19 +192,40 @@ def take_zip(source: str, target: Target) -> None:
 
 
 def take_tar(source: str, target: Target) -> None:
-    """Take the files of a tar archive."""
-    plain = Counted(_plain_stream(source), target.asked.max_bytes)
+    """Take the files of a tar archive, which is read twice: it has no table of contents."""
     try:
-        with tarfile.open(fileobj=plain, mode="r|") as archive:
-            for member in archive:
-                path = member.name.removeprefix("./")
-                if member.isdir() or portable.is_passed_over(path):
-                    continue
-                if not member.isreg():
-                    raise Refused(f"`{shown(path)}` is a link or a device")
-                target.take(Entry(path, member.size, partial(archive.extractfile, member)))
+        with _tar(source, target) as archive:
+            for number, member in enumerate(files_of(archive)):
+                refuse_name(path_of(member))
+                if number >= MAX_ENTRIES:
+                    raise Refused(f"It holds more than {MAX_ENTRIES:,} files")
+        with _tar(source, target) as archive:
+            for member in files_of(archive):
+                opened = partial(archive.extractfile, member)
+                target.take(Entry(path_of(member), member.size, opened))
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise Refused(f"The archive is damaged: {error}") from None
+
+
+def files_of(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the files of a tar archive. Raise Refused for links, devices and too many."""
+    for number, member in enumerate(archive):
+        if number >= MAX_MEMBERS:
+            raise Refused(f"It holds more than {MAX_MEMBERS:,} files and folders")
+        if member.isdir() or portable.is_passed_over(path_of(member)):
+            continue
+        if not member.isreg():
+            raise Refused(f"`{shown(path_of(member))}` is a link or a device")
+        yield member
+
+
+def path_of(member: tarfile.TarInfo) -> str:
+    return member.name.removeprefix("./")
+
+
+def _tar(source: str, target: Target) -> tarfile.TarFile:
+    plain = Counted(_plain_stream(source), target.asked.max_bytes)
+    return tarfile.open(fileobj=plain, mode="r|")
 
 
 def refuse_directory(file: BinaryIO) -> None:

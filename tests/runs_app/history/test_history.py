@@ -134,12 +134,14 @@ def test_what_no_index_leads_to_is_looked_for_bit_by_bit(
     wanted = [make_run(script, **fields)]
     make_runs([script], 4)
     wanted.append(make_run(script, **fields))
-    first = chosen.scan(before=None, limit=5, budget_s=0.0)
-    assert first == Scan(runs=wanted[1:], goes_on_below=wanted[0].pk + 3)
-    rest = chosen.scan(before=first.goes_on_below, limit=5, budget_s=0.0)
-    assert rest == Scan(runs=wanted[:1])
-    assert chosen.scan(before=None, limit=5, budget_s=60.0) == Scan(runs=wanted[::-1])
-    assert chosen.scan(before=None, limit=1, budget_s=0.0).runs == wanted[1:]
+    first = chosen.scan(history.loaded, before=None, limit=5, budget_s=0.0)
+    assert first == Scan(rows=wanted[1:], goes_on_below=wanted[0].pk + 3)
+    rest = chosen.scan(history.loaded, before=first.goes_on_below, limit=5, budget_s=0.0)
+    assert rest == Scan(rows=wanted[:1])
+    assert chosen.scan(history.loaded, before=None, limit=5, budget_s=60.0) == Scan(
+        rows=wanted[::-1]
+    )
+    assert chosen.scan(history.loaded, before=None, limit=1, budget_s=0.0).rows == wanted[1:]
 
 
 def test_a_bit_of_the_history_is_read_between_its_bounds() -> None:

@@ -224,9 +224,7 @@ def test_a_list_says_how_far_it_came_and_goes_on(
     make_logged("a")
     page = browser.get("/runs/", {"trigger": "url"})
     text = page.content.decode()
-    assert (
-        "Searched back to 2026-11-01 12:00." in text and "bytes" not in text and "Continue" in text
-    )
+    assert "Searched back to 2026-11-01" in text and "bytes" not in text and "Continue" in text
     rest = browser.get("/runs/", {"trigger": "url", "before": page.context["older"]})
     assert [run.pk for day in rest.context["days"] for run in day.runs] == [old.pk]
     assert rest.context["older"] == ""

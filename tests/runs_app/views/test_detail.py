@@ -415,6 +415,13 @@ def test_the_head_of_a_run_says_whose_it_is_how_it_ended_and_its_number(browser:
     assert f"Photo counter · failed · #{run.pk} · Tempo" in text
 
 
+def test_the_console_of_a_run_that_wrote_nothing_is_one_line(browser: Client) -> None:
+    done = make_run(make_script(), status=Status.SUCCEEDED, finished_at=NOW, archived_at=NOW)
+    assert "console-frame is-empty" in browser.get(f"/runs/{done.pk}/").content.decode()
+    live = make_run(done.script, status=Status.RUNNING)
+    assert "console-frame is-empty" not in browser.get(f"/runs/{live.pk}/").content.decode()
+
+
 def test_builds_have_numbers_of_their_own(browser: Client) -> None:
     make_run(make_script())
     environment = Environment.objects.create(interpreter="/usr/bin/python3", python="3.11.7")

@@ -213,7 +213,7 @@ def test_a_further_script_holds_the_database_for_few_statements(tmp_path: Path) 
         ("name = 3", "has to be text"),
         ("timeout_s = 'soon'", "timeout_s"),
         ("[[schedules]]\nkind = 'cron'\ncron = '99 * * * *'", "99"),
-        ("[[schedules]]\nkind = 'once'\nat = 'tomorrow'", "moment"),
+        ("[[schedules]]\nkind = 'once'\nat = 'tomorrow'", "a time with its zone"),
         ("[[schedules]]\nnonsense = 1", "no field of a schedule"),
         ("[[variables]]\nname = 'PATH'\nvalue = '/tmp'", "PATH"),
         ("a.b = [", "no TOML"),

@@ -59,6 +59,15 @@ def crowded(count: int = 100_000, said: int = 0) -> bytes:
     return table + end
 
 
+def crowded_tar(folder: str = "") -> bytes:
+    """A tar archive of a hundred files, each in a folder of its own."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        for number in range(100):
+            archive.addfile(tarfile.TarInfo(f"{folder}{number}/a.py"))
+    return whole.getvalue()
+
+
 def tarred(kind: bytes = tarfile.REGTYPE, name: str = "a.py") -> bytes:
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w:gz") as archive:
@@ -117,6 +126,17 @@ def test_it_is_refused_by_name(case: str, tmp_path: Path) -> None:
         unpacked(archive(), tmp_path, name)
     assert why in str(refusal.value)
     assert not (tmp_path / "a.py").exists() and not (tmp_path.parent / "a.py").exists()
+
+
+@pytest.mark.parametrize(("ceiling", "folder"), [("MAX_ENTRIES", ""), ("MAX_MEMBERS", ".git/")])
+def test_a_crowded_tar_is_refused_before_a_file_of_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ceiling: str, folder: str
+) -> None:
+    """Twenty thousand files in folders of their own take a minute to write, and another one to remove."""
+    monkeypatch.setattr(unpack, ceiling, 99)
+    with pytest.raises(unpack.Refused, match="more than 99 files"):
+        unpacked(crowded_tar(folder), tmp_path, "a.tar")
+    assert list((tmp_path / "target").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["2026-11-29T04:05.csv", "é.py", "a b.py", ".env", "x" * 255])

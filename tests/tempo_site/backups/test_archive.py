@@ -139,7 +139,9 @@ def test_a_link_is_kept_as_a_link(source: Source, tmp_path: Path) -> None:
     assert (folder / "scripts/hello/files/link").readlink() == Path("/etc/passwd")
 
 
-@pytest.mark.parametrize("name", ["é".encode(), "e\u0301".encode(), b"\xff\xfe", b"a\nb"])
+@pytest.mark.parametrize(
+    "name", ["é".encode(), "e\u0301".encode(), b"\xff\xfe", b"a\nb", b"l" * 200]
+)
 def test_names_stay_as_they_are(source: Source, tmp_path: Path, name: bytes) -> None:
     (source.files / os.fsdecode(name)).write_text("here")
     folder = unpacked(source.back_up(), tmp_path / "new")

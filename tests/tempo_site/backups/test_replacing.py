@@ -1,5 +1,6 @@
 """Killed at any point, a backup is whole or absent, and a restore ends with the old data or the new, never a mix."""
 
+import contextlib
 import json
 import os
 import random
@@ -13,10 +14,11 @@ import pytest
 from django.utils import timezone
 
 from tempo_site.backups import replacing, restoring
-from tempo_site.backups.archive import creation, reading, unpacking
+from tempo_site.backups.archive import creation, reading, unpacking, verbs
 from tempo_site.backups.archive.manifest import BackupError
 from tempo_site.backups.program import BackupFailed
 from tempo_site.lib import files
+from tests import mounts
 from tests.tempo_site.backups.conftest import KEY, PASSPHRASE, Source
 
 # What Python tells of before it is done; a process is killed at one of these.
@@ -192,6 +194,61 @@ def test_a_killed_backup_is_whole_or_absent(source: Source) -> None:
         left = {path.name for path in source.backups.iterdir()} - {"made", "made.json"}
         assert left == {".lock", "next", "next.json"}
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_killed_while_it_unpacks_it_is_the_old_and_the_next_one_is_whole(
+    source: Source, present: Path
+) -> None:
+    backup, before = source.back_up(), content(present)
+
+    def unpack() -> object:
+        return unpacking.unpack(backup, replacing.new_folder(present), passphrase="")
+
+    for point in some(steps_of(unpack)):
+        assert killed_at(point, unpack)
+        assert content(present) == before and not replacing.is_begun(present)
+    restored(present, unpack())  # type: ignore[arg-type]
+    assert (present / "scripts/hello/files/data.txt").read_text() == "some text"
+
+
+@pytest.mark.parametrize("is_unpacked", [False, True])
+def test_a_disk_that_fills_up_on_the_way_changes_nothing(
+    source: Source,
+    present: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_unpacked: bool,
+) -> None:
+    monkeypatch.setattr(unpacking, "ROOM", -(2**40))  # as if there had been room a moment ago
+    backup, before = source.back_up(), content(present)
+    with mounts.small_disk(tmp_path / "small", 1) as disk:
+        data = disk / "data"
+        shutil.copytree(present, data)
+        if not is_unpacked:
+            fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            order = {"file": str(backup), "target": str(replacing.new_folder(data))}
+            manifest = verbs.VERBS["unpack"](order)
+            fill(disk)
+            restoring.begin(data, "made", manifest, now=timezone.now())
+        assert content(data) == before and not replacing.is_begun(data)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room for another page, nor for another folder."""
+    with (disk / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_a_full_second_place_keeps_no_half_of_a_copy(source: Source, tmp_path: Path) -> None:
+    (source.files / "noise").write_bytes(random.Random(6).randbytes(100_000))
+    backup = source.back_up()
+    with mounts.small_disk(tmp_path / "small", 1) as disk:
+        fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            verbs.VERBS["copy"]({"file": str(backup), "place": str(disk), "remove": []})
+        assert [left.name for left in disk.iterdir()] == ["filler"]
 
 
 def test_a_journal_that_is_damaged_is_said(source: Source, present: Path) -> None:

@@ -62,6 +62,25 @@ def test_root_without_a_name_stays_root_and_says_so(
     assert len(said) == 1 and "runs as root" in said[0] and "hint: " in said[0]
 
 
+@pytest.mark.usefixtures("as_root", "home")
+@pytest.mark.parametrize(
+    ("puid", "became"), [(None, [ANYBODY]), (0, []), (4321, [User(4321, 4321)])]
+)
+def test_a_command_of_root_is_given_by_whose_database_it_is_unless_the_settings_say_who(
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+    puid: int | None,
+    became: list[User],
+) -> None:
+    done: list[User] = []
+    monkeypatch.setattr(users, "become", done.append)
+    settings.PUID, settings.PGID = puid, None
+    (database,) = fill("tempo.sqlite3")
+    os.chown(database, *ANYBODY)
+    service_user.step_down()
+    assert done == became
+
+
 @pytest.mark.usefixtures("as_root")
 def test_who_asks_for_root_gets_root(settings: LazySettings, said: list[str]) -> None:
     settings.PUID, settings.PGID = 0, 0
