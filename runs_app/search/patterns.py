@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from django.conf import settings
 
-TIMEOUT_S = 2.0  # for a block of lines
+from runs_app.search.query import QueryError
+
+TIMEOUT_S = 2.0  # to read the expression, and for a block of lines
 CPU_S = 20  # of the child in all
 MEMORY_BYTES = 512 * 2**20  # of address space
 _PROGRAM = settings.BASE_DIR / "runs_app" / "search" / "pattern_child.py"
@@ -32,6 +34,9 @@ class PatternMatcher:
         self._pattern = pattern
         self._child = child
         self._ask(pattern)
+        problem = json.loads(self._answer())
+        if problem:
+            raise QueryError(f"`re:{pattern[:60]}` is no regular expression: {problem}")
 
     def spans(self, lines: Sequence[str]) -> dict[int, tuple[int, int]]:
         """Return begin and end of the first match, by the positions of the lines that match. Raises TooSlow."""
@@ -63,7 +68,7 @@ class PatternMatcher:
 
 @contextlib.contextmanager
 def matcher(pattern: str) -> Iterator[PatternMatcher]:
-    """Give what matches a pattern, as long as the context lasts."""
+    """Give what matches a pattern, as long as the context lasts. Raises QueryError, TooSlow."""
     command = [sys.executable, "-I", "-S", str(_PROGRAM)]
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null, cwd="/", env={}) as child:

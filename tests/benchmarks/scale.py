@@ -43,7 +43,7 @@ ADDRESSES = {
     "runs of 7 days": "/runs/?since=7d",
     "runs by a trigger that nothing used": "/runs/?trigger=url",
     "runs that none was as short as": "/runs/?max_s=0",
-    "runs up to a day before all": "/runs/?end=2001-01-01",
+    "runs up to a day before all": "/runs/?to=2001-01-01",
     "dashboard": "/",
     "scripts": "/scripts/",
     "overview of a script": f"/scripts/{SLUG}/overview/",

@@ -38,6 +38,7 @@ PAGES = [
     "/scripts/nightly-backup/runs/",
     "/scripts/nightly-backup/files/",
     "/scripts/nightly-backup/files/delete/?path=a",
+    "/scripts/nightly-backup/files/edit/?path=a.py&new=1",
     "/scripts/?folder=Ops",
     "/new-folder/",
     "/folders/1/",

@@ -3,6 +3,7 @@
 import errno
 import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from runs_app.history import cold_logs
 from runs_app.models import Run
 from runs_app.output import stored_log
 from runs_app.output.stored_log import StoredLog
-from runs_app.search import month_index, patterns, search
+from runs_app.search import month_index, patterns, query, search
 from runs_app.states import Kind, Status
 from tempo_site.lib import paths
 from tests.factories import make_script
@@ -254,6 +255,27 @@ def test_a_regular_expression_that_takes_for_ever_is_stopped(
     make_logged("a" * 60 + "!")
     with pytest.raises(patterns.TooSlow, match="took too long"):
         find("re:(a+)+$")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(?i)" + "[Ā-\U0010ffff]" * 95, "[Ā-\U0010ffff]" * 95, "(?:" * 120 + "a" + "){9}" * 70],
+)
+def test_an_expression_that_takes_long_to_read_takes_no_time_of_ours(
+    pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs_app.search.patterns.TIMEOUT_S", 0.05)
+    make_logged("hay")
+    before = time.process_time()
+    with pytest.raises((patterns.TooSlow, query.QueryError)):
+        find(f"re:{pattern}")
+    assert time.process_time() - before < 0.5
+
+
+@pytest.mark.parametrize("pattern", ["(", "[", "*a", "(?P<1>a)", "a{2,1}", r"\\"[:1], "(" * 400])
+def test_what_is_no_regular_expression_is_said(pattern: str) -> None:
+    with pytest.raises(query.QueryError, match="is no regular expression"):
+        find(f"re:{pattern}")
 
 
 def test_a_log_that_the_disk_refuses_does_not_hide_the_others(

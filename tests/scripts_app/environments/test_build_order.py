@@ -16,5 +16,5 @@ def test_what_is_due_first_is_next_and_what_a_run_waits_for_before_that() -> Non
     assert environments.next_wanted() == soon.wanted_environment
     awaited = Environment.objects.filter(waiting_scripts=never).values_list("pk", flat=True)
     assert environments.next_wanted(of_runs=awaited) == never.wanted_environment
-    Environment.objects.filter(pk=soon.wanted_environment_id).update(state="ready")
+    Environment.objects.filter(waiting_scripts=soon).update(state="ready")
     assert environments.next_wanted() == later.wanted_environment
