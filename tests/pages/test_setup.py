@@ -1,5 +1,6 @@
 """The set-up page in a browser: the way of a new user from the printed address to the dashboard."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +9,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.pages.browser import Look, browser_of
-from tests.service import PASSWORD, Service, manage
+from tests.service import PASSWORD, ROOT, Service, manage
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
+
+BACKUP = ROOT / "tests" / "data" / "backups" / "0.1.0.tar.zst"
 
 
 @pytest.fixture
@@ -88,11 +91,15 @@ def test_the_address_outlives_restarts_until_it_is_used_on_a_phone_without_javas
         page.wait_for_url(f"{fresh.url}/")
 
 
-def test_a_superuser_of_the_command_line_ends_the_address_of_a_running_tempo(
+def test_a_backup_is_uploaded_at_the_address_until_a_superuser_of_the_command_line_ends_it(
     fresh: Service,
 ) -> None:
     variables = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     with browser_of() as page:
+        page.goto(f"{address(fresh)}backup/")
+        page.get_by_label("A backup from this computer").set_input_files(BACKUP)
+        page.get_by_role("button", name="Upload").click()
+        expect(page.get_by_label("Backup", exact=True)).to_have_value(re.compile("-uploaded"))
         page.goto(f"{fresh.url}/login/")
         expect(page.locator("main")).to_contain_text("set-up address")
         manage(
