@@ -3,7 +3,6 @@ tenth of them while a schedule starts a run every second. At last what the index
 """
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -146,8 +145,8 @@ def settling(setting: Setting) -> Iterator[Figure]:
         for is_indexed in times:
             service = Service.copy_of(setting.prepared, Path(folder) / str(is_indexed))
             if not is_indexed:
-                shutil.rmtree(service.data / "search", ignore_errors=True)
-                (service.data / "search").write_text("a file where the index would be")
+                # A folder where the index keeps what it covers: it can never begin.
+                (service.data / "search" / "coverage.json").mkdir(parents=True)
             services[is_indexed] = stack.enter_context(service)
         slugs = {key: each.make_script("Talking", TALKING) for key, each in services.items()}
         for _ in range(SETTLED_RUNS):
