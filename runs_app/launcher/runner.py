@@ -51,8 +51,8 @@ def main(order: Order, channel: socket.socket | None = None) -> int:
     # Processes that could not be killed become the launcher's.
     _detach(order, channel)
     signals = SignalPipe(_HEEDED, ignored=_IGNORED)
-    is_left = _carry_out(order, signals)
-    while channel and not is_left and not order.secrets:
+    may_go_on = _carry_out(order, signals)
+    while channel and may_go_on and not order.secrets:
         procfs.close_kept_files()
         # The run's lock among them: no file of a run stays open for the next one.
         forking.close_all_except({0, 1, 2, *order.ringer.fds, *signals.fds, channel.fileno()})
@@ -60,8 +60,8 @@ def main(order: Order, channel: socket.socket | None = None) -> int:
         if following is None:
             break
         order = following
-        is_left = _carry_out(order, signals)
-    return int(is_left)
+        may_go_on = _carry_out(order, signals)
+    return int(_reap())
 
 
 def _next_order(order: Order, channel: socket.socket) -> Order | None:
@@ -78,11 +78,11 @@ def _next_order(order: Order, channel: socket.socket) -> Order | None:
 
 
 def _carry_out(order: Order, signals: SignalPipe) -> bool:
-    # Returns whether processes of the script live on.
+    # Returns whether another run may follow: no process of this one lives on, and nothing went wrong in here.
     ringer = order.ringer
     try:
         if not _claim(order.folder_fd):
-            return False
+            return True
         facts = _run(order, ringer, signals)
     except OSError as error:
         facts = verdict.could_not_start(f"The run's folder cannot be used: {error.strerror}")
@@ -93,6 +93,11 @@ def _carry_out(order: Order, signals: SignalPipe) -> bool:
     with contextlib.suppress(OSError):
         verdict.secure_exit(order.folder_fd)
     _remove_tmp(order)
+    return not facts.message and not _reap()
+
+
+def _reap() -> bool:
+    # Returns whether processes of the script live on.
     return forking.reap(lambda _pid, _status, _usage: None)
 
 
@@ -108,7 +113,7 @@ def _detach(order: Order, channel: socket.socket | None) -> None:
 
 
 def _claim(folder_fd: int) -> bool:
-    # The lock's descriptor stays open to the end of the process.
+    # The lock's descriptor stays open to the end of the run.
     if locks.acquire(folder_fd) is None:
         return False
     try:

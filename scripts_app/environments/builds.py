@@ -197,7 +197,7 @@ def _after_failure(
 ) -> dict[str, Any]:
     if is_interrupted:
         return {"state": Environment.State.WANTED, "message": explanation}
-    if environment.is_renewal and environments.python_of(environment).exists():
+    if environment.is_renewal and environments.is_there(environments.python_of(environment)):
         kept = f"It could not be built anew, so it stays as it was:\n{explanation}"
         return {"state": Environment.State.READY, "is_renewal": False, "message": kept}
     return {"state": Environment.State.FAILED, "message": explanation}
@@ -236,7 +236,8 @@ def move_in(built: Path, digest: str) -> BuildResult:
 
 
 def _is_whole(place: Path) -> bool:
-    return bool(_read_result(place / build_config.READY)) and (place / "bin" / "python").exists()
+    result = _read_result(place / build_config.READY)
+    return bool(result) and environments.is_there(place / "bin" / "python")
 
 
 def _read_result(path: Path) -> BuildResult:

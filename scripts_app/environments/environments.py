@@ -1,5 +1,6 @@
 """Environment rows: requested by scripts, shared by scripts with equal specs, and built by `runs_app`."""
 
+import os
 import struct
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -135,7 +136,12 @@ def _is_same_minor(environment: Environment, interpreter: Interpreter) -> bool:
 
 
 def is_usable(environment: Environment) -> bool:
-    return _is_sound(environment) and python_of(environment).exists()
+    return _is_sound(environment) and is_there(python_of(environment))
+
+
+def is_there(python: Path) -> bool:
+    """Tell whether a Python can be reached. Unlike exists() it does not raise where a folder on the way is closed."""
+    return os.access(python, os.F_OK)
 
 
 def can_be_required(environment: Environment) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from runs_app.launcher import locks, runner_registry
 from runs_app.launcher.identity import isolation
 from runs_app.launcher.runner_registry import Runners
+from runs_app.launcher.watch.supervision import Supervision
 from tests.runs_app.launcher.harness import LauncherHarness, is_gone, wait_for
 
 BIG = "kept = bytearray(120 << 20); print(sum(range(3_000_000)))"
@@ -104,7 +105,7 @@ def runners(tmp_path: Path) -> Runners:
 
 
 def carried_out(runners: Runners, launcher: LauncherHarness, tmp_path: Path) -> int:
-    folder = launcher.new_folder(["/bin/true"])
+    folder = launcher.new_folder(["/bin/true"], cwd="/")
     (launcher.path(folder)).rename(tmp_path / "runs" / folder)
     pid = runners.start(folder, {})
     poll = select.poll()
@@ -129,3 +130,18 @@ def test_a_runner_keeps_no_file_of_its_runs_and_ends_when_none_comes(
     assert runners.end_idle(next_look) is None
     assert os.waitpid(first, 0) == (first, 0)
     assert runners.child_exited(first) == "" and len(runners) == 0
+
+
+def test_one_that_failed_itself_gets_no_other_run(
+    runners: Runners, launcher: LauncherHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_supervision: Supervision) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Supervision, "watch", fail)
+        first = carried_out(runners, launcher, tmp_path)
+    assert os.waitpid(first, 0) == (first, 0)
+    assert runners.child_exited(first), "its run is looked at as of any runner that is gone"
+    assert carried_out(runners, launcher, tmp_path) != first
+    runners.kill()

@@ -445,3 +445,14 @@ def test_a_damaged_measure_counts_as_none() -> None:
     paths.disk_use().write_text('{"total": 1')
     assert disk_usage.read() is None
     assert disk_usage.is_due(now=timezone.now())
+
+
+def test_a_python_that_cannot_be_reached_is_not_there_and_stops_nobody(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.symlink_to(
+        "x" * 300
+    )  # to look there is an error, as it is below a folder that is closed to us
+    with pytest.raises(OSError, match="too long"):
+        python.stat()
+    assert not environments.is_there(python)
+    assert environments.is_there(Path(sys.executable))
