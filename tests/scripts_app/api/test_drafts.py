@@ -60,7 +60,7 @@ def test_it_saves_and_answers_with_revision_and_problems(script: Script, program
             "why",
             "severity",
         ),
-        *("is_secret", "fix"),
+        *("is_secret", "fix", "adds"),
     }
 
 
