@@ -352,7 +352,8 @@ def test_without_javascript_the_end_of_the_output_is_there_with_its_numbers(
         expect(page.get_by_role("button", name="Follow")).to_be_hidden()
 
 
-def test_live_output_is_shown_as_the_server_shows_it(screen: Page) -> None:
+def test_live_output_is_shown_as_the_server_shows_it(service: Service, screen: Page) -> None:
+    screen.goto(service.url)
     shown = {case["name"]: screen.evaluate(SHOW, case["records"]) for case in CASES}
     assert shown == {case["name"]: case["lines"] for case in CASES}
 

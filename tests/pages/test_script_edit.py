@@ -347,6 +347,7 @@ def test_text_that_only_one_tab_has_is_not_lost_by_another_one(
     write(lost, "print('precious')\n")
     expect(saved).to_have_text("Not saved, trying again")
     lost.close()
+    screen.goto(service.url)
     screen.evaluate(  # as if it had been left half a minute ago
         "for (const [name, text] of Object.entries(localStorage)) if (name.startsWith('tempo.draft.'))"
         ' localStorage.setItem(name, text.replace(/"at":\\d+/, `"at":${Date.now() - 30000}`))'

@@ -27,6 +27,7 @@ MAY_NAME = {
     "tempo_site.bootstrap.database": "judges them",
     "tempo_site.bootstrap.snapshots": "copies them",
     "tempo_site.bootstrap.before_update": "looks how large they are",
+    "tempo_site.bootstrap.service_user": "looks whose they are",
     "tempo_site.bootstrap.doctor": "looks whether they are there",
     "tempo_site.backups.replacing": "moves them",
 }
