@@ -38,7 +38,7 @@ def open_script(page: Page, service: Service, slug: str) -> Locator:
 
 def write(page: Page, text: str) -> None:
     """Put a text in the place of the one in the editor, as a paste does."""
-    page.click(".ace_content")
+    page.locator(".ace_text-input").focus()  # what a click selects may come behind the next key
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(text)
 

@@ -9,6 +9,7 @@ import { csrfToken } from "../lib/csrf.js";
 import { isKeyS } from "../lib/keys.js";
 import { showInlineCode } from "../lib/inline-code.js";
 import { ProblemList } from "../editor/problem-list.js";
+import { SavedLine } from "../editor/saved-line.js";
 import { ScriptRunner } from "../editor/script-runner.js";
 import "./code-editor.js";
 import "./console-drawer.js";
@@ -27,7 +28,7 @@ class ScriptEditor extends HTMLElement {
     this.form = this.querySelector("#script-text");
     this.python = this.form.elements.python_version;
     this.conflict = this.querySelector("draft-conflict");
-    this.saved = this.querySelector("[data-saved]");
+    this.saved = new SavedLine(this.querySelector("[data-saved]"));
     this.problems = new ProblemList(this.querySelector("[data-problems]"), {
       choose: (problem) => this.goTo(problem),
       fix: (fix) => this.applyFix(fix),
@@ -55,7 +56,7 @@ class ScriptEditor extends HTMLElement {
       note: () => this.form.elements.note.value,
       csrf: () => this.csrf,
       on: {
-        saving: () => this.say("Saving…"),
+        saving: () => this.saved.sayOfSaving("Saving…"),
         saved: (answer) => this.showSaved(answer),
         same: () => this.showSame(),
         waiting: (why) => this.showWaiting(why),
@@ -74,7 +75,7 @@ class ScriptEditor extends HTMLElement {
       );
     }
     this.addEventListener("code-editor:cursor", ({ detail }) => this.showCursor(detail));
-    this.addEventListener("code-editor:said", ({ detail }) => this.say(detail.sentence, detail.isLost));
+    this.addEventListener("code-editor:said", ({ detail }) => this.saved.tell(detail.sentence, detail.isLost));
     this.addEventListener("draft-conflict:decided", ({ detail }) => this.decided(detail));
     this.addEventListener("live-list:fresh", () => this.buildLog.show());
     this.addEventListener("console-drawer:closed", () => this.code.focus());
@@ -119,7 +120,7 @@ class ScriptEditor extends HTMLElement {
   // --- acts -------------------------------------------------------------------------------------
   changed(kind) {
     if (kind === "change") return this.saver.leave(); // a field was left
-    if (!this.saver.failures && !this.saver.theirs && this.saver.isDirty) this.say("Changed");
+    if (!this.saver.failures && !this.saver.theirs && this.saver.isDirty) this.saved.sayOfSaving("Changed");
     this.saver.changed();
   }
 
@@ -173,8 +174,7 @@ class ScriptEditor extends HTMLElement {
 
   // --- what is said -----------------------------------------------------------------------------
   say(sentence, isLost = false) {
-    this.saved.textContent = sentence;
-    this.saved.classList.toggle("is-lost", isLost);
+    this.saved.say(sentence, isLost);
   }
 
   showCursor({ line, column }) {
@@ -192,7 +192,8 @@ class ScriptEditor extends HTMLElement {
       this.checked = this.askForProblems();
     } else {
       this.isDraft = answer.is_draft;
-      this.say(answer.is_draft ? `Saved ${clockTime(answer.saved_at, this.dataset.zone)}` : `Same as v${this.version}`);
+      const at = clockTime(answer.saved_at, this.dataset.zone);
+      this.saved.sayOfSaving(answer.is_draft ? `Saved ${at}` : `Same as v${this.version}`);
     }
     this.showVersion();
     if (answer.problems) this.showProblems(answer.problems);
@@ -200,7 +201,7 @@ class ScriptEditor extends HTMLElement {
 
   showSame() {
     this.querySelector("[data-logged-out]").hidden = true;
-    this.say(this.isDraft ? "Saved" : `Same as v${this.version}`);
+    this.saved.sayOfSaving(this.isDraft ? "Saved" : `Same as v${this.version}`);
   }
 
   showVersion() {
