@@ -1,7 +1,5 @@
 """A real nginx with TLS before services, for tests: as people set it up, and as it is without any setting."""
 
-import datetime
-import ipaddress
 import re
 import shutil
 import subprocess
@@ -9,11 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from tests.certificates import write_certificate
 from tests.service import ROOT, free_port, wait_for
 
 CONFIGURATION = """
@@ -86,27 +80,3 @@ class Nginx:
     ) -> None:
         self.process.kill()
         self.process.wait()
-
-
-def write_certificate(folder: Path) -> None:
-    """Write `certificate.pem`, signed by itself for 127.0.0.1, and `key.pem` into a folder."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
-    private = serialization.PrivateFormat.PKCS8
-    nothing = serialization.NoEncryption()
-    (folder / "key.pem").write_bytes(key.private_bytes(pem, private, nothing))

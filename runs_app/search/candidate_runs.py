@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from django.db.models.functions import Coalesce
 
-from runs_app.history.history import LONG_TEXTS
+from runs_app.history import history
 from runs_app.models import Run
 from runs_app.search.query import Query
 from scripts_app import folders
 
 
-class RunRow(NamedTuple):
+class CandidateRun(NamedTuple):
     """What is read of each run that may have a hit."""
 
     pk: int
@@ -20,7 +20,7 @@ class RunRow(NamedTuple):
     began: datetime
 
 
-def rows_for(query: Query, ids: Sequence[int]) -> dict[int, RunRow]:
+def rows_for(query: Query, ids: Sequence[int]) -> dict[int, CandidateRun]:
     """Return those of the runs that the query may find."""
     rows = Run.objects.of_kind(query.kind).filter(query.among, pk__in=ids)
     if query.script:
@@ -34,15 +34,14 @@ def rows_for(query: Query, ids: Sequence[int]) -> dict[int, RunRow]:
     if query.before:
         rows = rows.exclude(created_at__gte=query.before)
     began = Coalesce("started_at", "created_at")
-    return {values[0]: RunRow(*values) for values in rows.values_list("pk", "folder", began)}
+    return {values[0]: CandidateRun(*values) for values in rows.values_list("pk", "folder", began)}
 
 
 def runs_by_id(ids: Sequence[int]) -> dict[int, Run]:
     """Return the runs as their list would show them."""
     if not ids:
         return {}
-    rows = Run.objects.select_related("script", "environment").defer(*LONG_TEXTS)
-    return rows.in_bulk(ids)
+    return {run.pk: run for run in history.loaded(Run.objects.filter(pk__in=ids))}
 
 
 def created_at(run: int) -> datetime | None:

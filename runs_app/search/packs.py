@@ -11,10 +11,8 @@ from typing import NamedTuple
 
 PACK_LENGTH = 16 * 1024  # characters of text
 SMALL_LENGTH = 4 * 1024  # a longer log gains little, and would be read in vain more often
-MAX_SPAN = (
-    256  # numbers from the oldest run to the newest, so that the pack of a run can be looked for
-)
-
+# Numbers from the oldest run to the newest, so that the pack of a run can be looked for.
+MAX_SPAN = 256
 
 _STORED = struct.Struct(">BI")  # how far below the newest run of the pack, and how its folder ends
 _ENDING = re.compile(r"[0-9a-f]{8}")

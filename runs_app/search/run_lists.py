@@ -49,21 +49,20 @@ def page(
         return _page_by_text(chosen, before=before, limit=limit, budget_s=budget_s)
     scan_s = run_filters.SCAN_S if budget_s is None else budget_s
     scan = _scan(chosen, history.loaded, before, limit, scan_s)
-    results = Results()
-    if scan.goes_on_below is not None:
-        below = scan.goes_on_below
-        results = Results(
-            next_cursor=Cursor(below), searched_back_to=candidate_runs.created_at(below)
-        )
+    below = scan.goes_on_below
+    next_cursor = Cursor(below) if below is not None else None
+    results = Results(next_cursor=next_cursor, searched_back_to=_searched_back_to(scan))
     return RunList(runs=scan.rows[:limit], older=_older(scan, limit), results=results)
 
 
 def rows(chosen: RunFilter, *, before: str = "", limit: int) -> RowList:
     """Do as `page` for a list without a text."""
     scan = _scan(chosen, run_rows.rows, before, limit, run_filters.SCAN_S)
-    below = scan.goes_on_below
-    back_to = candidate_runs.created_at(below) if below is not None else None
-    return RowList(rows=scan.rows[:limit], older=_older(scan, limit), searched_back_to=back_to)
+    return RowList(
+        rows=scan.rows[:limit],
+        older=_older(scan, limit),
+        searched_back_to=_searched_back_to(scan),
+    )
 
 
 def _scan(
@@ -86,6 +85,11 @@ def _older(scan: Scan[Any], limit: int) -> str:
     return str(scan.rows[limit - 1].pk) if len(scan.rows) > limit else ""
 
 
+def _searched_back_to(scan: Scan[Any]) -> datetime | None:
+    below = scan.goes_on_below
+    return candidate_runs.created_at(below) if below is not None else None
+
+
 def parse_text(text: str) -> Query:
     """Read the text of a filter. Raises QueryError."""
     asked = query.parse(text)
@@ -103,9 +107,8 @@ def _page_by_text(chosen: RunFilter, *, before: str, limit: int, budget_s: float
     results = search.search(
         asked, cursor=_cursor(before), limit=limit, budget_s=budget_s, choose=find_chosen
     )
-    found = [hit.run.pk for hit in results.hits]
     return RunList(
-        runs=chosen.page(among=found, limit=limit) if found else [],
+        runs=[hit.run for hit in results.hits],
         older=str(results.next_cursor or ""),
         lines={hit.run.pk: found_lines.found_line(hit, asked) for hit in results.hits},
         results=results,

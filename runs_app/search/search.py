@@ -19,7 +19,7 @@ from typing import NamedTuple
 from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run
 from runs_app.search import candidate_runs, coverage, log_texts, month_index, patterns, texts
-from runs_app.search.candidate_runs import RunRow
+from runs_app.search.candidate_runs import CandidateRun
 from runs_app.search.log_texts import Block, ChangedLog, LoggedLine, LogTexts
 from runs_app.search.marks import Span
 from runs_app.search.month_index import MonthIndex
@@ -204,7 +204,7 @@ class _Page:
                 return
         results.searched_back_to = None
 
-    def _rows(self, ids: Sequence[int]) -> Mapping[int, RunRow]:
+    def _rows(self, ids: Sequence[int]) -> Mapping[int, CandidateRun]:
         found = candidate_runs.rows_for(self._query, ids)
         if self._bounds.choose is None or not found:
             return found
@@ -237,7 +237,7 @@ class _Page:
                 if run not in held:
                     yield Place(run, ANY_PART)
 
-    def _search_run(self, run: RunRow, candidate: Candidate, cursor: Cursor) -> bool:
+    def _search_run(self, run: CandidateRun, candidate: Candidate, cursor: Cursor) -> bool:
         # Whether the page ends here.
         below = cursor.row if run.pk == cursor.run else MAX_ID
         self._results.searched_back_to = run.began
@@ -256,7 +256,7 @@ class _Page:
             return False
 
     def _search_log(
-        self, run: RunRow, parts: list[tuple[int, int]], candidate: Candidate, below: int
+        self, run: CandidateRun, parts: list[tuple[int, int]], candidate: Candidate, below: int
     ) -> bool:
         with log_texts.opened(self._runs_path.joinpath(run.folder, LOG), parts) as log:
             positions = _positions(log, candidate, has_parts=bool(parts))
@@ -266,14 +266,14 @@ class _Page:
                 if not self._has_enough_of(run)
             )
 
-    def _parts(self, run: RunRow) -> list[tuple[int, int]]:
+    def _parts(self, run: CandidateRun) -> list[tuple[int, int]]:
         index = self._indexes.get(run.folder.partition("/")[0])
         found = index.run(run.pk) if index else None
         if found is None or found.folder != run.folder:
             return []
         return found.parts
 
-    def _search_block(self, run: RunRow, log: LogTexts, position: int, below: int) -> bool:
+    def _search_block(self, run: CandidateRun, log: LogTexts, position: int, below: int) -> bool:
         block = log.block(position)
         if block.first >= below:
             return False
@@ -290,7 +290,7 @@ class _Page:
             return True
         return False
 
-    def _has_enough_of(self, run: RunRow) -> bool:
+    def _has_enough_of(self, run: CandidateRun) -> bool:
         found = self._found
         return self._bounds.choose is not None and bool(found) and found[-1].run == run.pk
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from packaging.utils import canonicalize_name
+
 from scripts_app.diagnostics.models import Problem, Severity
 from scripts_app.diagnostics.syntax import Import
 from scripts_app.files import store
@@ -62,7 +64,7 @@ def find_problems(
         listed = "\n".join(block)
     else:
         block = ()
-    packages = _canonical_names(listed)
+    packages = _names(listed)
     is_built = known.requirements is not None and _normal(listed) == known.requirements
     seen: set[str] = set()
     for each in imports:
@@ -70,15 +72,15 @@ def find_problems(
             continue
         seen.add(each.module)
         package = suggestions.package_of_import(each.module)
-        if package and suggestions.canonical(package) not in packages:
+        if package and canonicalize_name(package) not in packages:
             yield _problem(each, code, adds=(*block, package))
         elif is_built and not package:
             yield _problem(each, code, adds=())
 
 
-def _canonical_names(requirements: str) -> frozenset[str]:
+def _names(requirements: str) -> frozenset[str]:
     names = (_NAME.match(line.strip()) for line in requirements.splitlines())
-    return frozenset(suggestions.canonical(name[0]) for name in names if name)
+    return frozenset(canonicalize_name(name[0]) for name in names if name)
 
 
 def _normal(requirements: str) -> str | None:

@@ -44,9 +44,8 @@ class Problem:
     severity: Severity
     is_secret: bool = False  # a value for the script's variables
     fix: Fix | None = None
-    adds: tuple[
-        str, ...
-    ] = ()  # lines for the requirements that put it right; the last one names the package
+    # Lines for the requirements that put it right; the last one names the package.
+    adds: tuple[str, ...] = ()
 
     @property
     def json(self) -> str:

@@ -145,8 +145,9 @@ def versions() -> QuerySet[Version]:
 def _commit_new(now: datetime) -> int:
     paths.make_closed(paths.mirror())
     repository = paths.mirror() / "repository.git"
-    commit_all(versions(), repository)
-    return commit_settings(Script.objects.present(), repository, now=now)
+    last = commit_all(versions(), repository)
+    commit_settings(Script.objects.present(), repository, last=last, now=now)
+    return last
 
 
 def commit_all(rows: QuerySet[Version], repository: Path) -> int:
@@ -165,15 +166,16 @@ def commit_all(rows: QuerySet[Version], repository: Path) -> int:
         last = some[-1].pk
 
 
-def commit_settings(scripts: QuerySet[Script], repository: Path, *, now: datetime) -> int:
-    """Commit each `script.toml` that says something else by now; return what commit_all does. Raise GitFailed."""
-    last = _last_in(repository)
-    if last:
-        changed = settings_files.changed(scripts, settings_files.present(repository))
-        if changed:
-            stream = commits.of_settings(changed, last=last, now=now)
-            git.run(repository, "fast-import", "--quiet", "--date-format=raw", stdin=stream)
-    return last
+def commit_settings(
+    scripts: QuerySet[Script], repository: Path, *, last: int, now: datetime
+) -> None:
+    """Commit each `script.toml` that says something else by now, behind the version `last`. Raise GitFailed."""
+    if not last:
+        return
+    changed = settings_files.changed(scripts, settings_files.present(repository))
+    if changed:
+        stream = commits.of_settings(changed, last=last, now=now)
+        git.run(repository, "fast-import", "--quiet", "--date-format=raw", stdin=stream)
 
 
 def _head(repository: Path) -> str:

@@ -4,6 +4,8 @@ import difflib
 import re
 import sys
 
+from packaging.utils import canonicalize_name
+
 # Import names and their packages, whose names are not similar.
 PACKAGES_BY_IMPORT = {
     "attr": "attrs",
@@ -82,13 +84,9 @@ def package_of_import(module: str) -> str:
     return package if package in POPULAR_PACKAGES | _TOOLS else ""
 
 
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def suggestion(name: str) -> str:
     """Return the package that was probably meant; "" for none, and for a module of Python itself."""
-    plain = canonical(name)
+    plain = canonicalize_name(name)
     if is_part_of_python(name):
         return ""
     if plain in PACKAGES_BY_IMPORT:

@@ -81,16 +81,10 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def new_path(folder: Path, *, kind: str, is_sealed: bool, now: datetime) -> Path:
-    """Return a path that no backup has."""
+def new_path(folder: Path, *, kind: str, is_sealed: bool, now: datetime, version: str = "") -> Path:
+    """Return a path that no backup has. `version` is that which has written the data, where it is another one."""
     ending = f".tar.{kind}" + (".sealed" if is_sealed else "")
-    return _free_path(folder, settings.VERSION, ending, now)
-
-
-def path_before_update(version: str, *, kind: str, is_sealed: bool, now: datetime) -> Path:
-    """Return a path for the backup of data that another version has written."""
-    ending = f".tar.{kind}" + (".sealed" if is_sealed else "")
-    return _free_path(paths.backups(), version, ending, now)
+    return _free_path(folder, version or settings.VERSION, ending, now)
 
 
 def path_of_upload(folder: Path, ending: str, *, now: datetime) -> Path:

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 from django.views.decorators.debug import sensitive_variables
 
 from tempo_site.audit import trail
-from tempo_site.backups import backup_files, program
+from tempo_site.backups import program
 from tempo_site.backups.program import BackupFailed
 from tempo_site.lib import confined, encryption, files, paths
 from tempo_site.stored_settings import backup, store
@@ -54,11 +54,8 @@ def make_before_update(version: str, *, now: datetime) -> Path:
         passphrase, max_file_mb = str(settings.BACKUP_PASSPHRASE), int(settings.BACKUP_FILE_MB)
     number = version.removeprefix("Tempo ")
     paths.make_closed(paths.backups())
-    path = backup_files.path_before_update(
-        number if number[0].isdigit() else EARLY,
-        kind=program.compression(),
-        is_sealed=bool(passphrase),
-        now=now,
+    path = program.next_path(
+        passphrase=passphrase, now=now, version=number if number[0].isdigit() else EARLY
     )
     call = program.creation(path, logs=False, max_file_mb=max_file_mb, version=version)
     program.run(call, passphrase=passphrase, secret_key=settings.SECRET_KEY)

@@ -16,10 +16,10 @@ from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
 from tempo_site.backups import backup_files
+from tempo_site.backups.archive.manifest import GZIP, ZSTD
 from tempo_site.lib import confined, paths
 
 PASSPHRASE, KEY = "TEMPO_BACKUP_PASSPHRASE", "TEMPO_BACKUP_SECRET_KEY"
-ZSTD, GZIP = "zst", "gz"
 _PROGRAM = settings.BASE_DIR / "tempo_site" / "backups" / "archive" / "__main__.py"
 _PACKAGES = Path(django.__file__).absolute().parent.parent
 
@@ -155,8 +155,12 @@ def variables(passphrase: str, secret_key: str) -> dict[str, str]:
     return found
 
 
-def next_path(*, passphrase: str, now: datetime) -> Path:
-    """Return where a backup of now lies among the others."""
+def next_path(*, passphrase: str, now: datetime, version: str = "") -> Path:
+    """Return where a backup of now lies among the others; `version` as in `backup_files.new_path`."""
     return backup_files.new_path(
-        paths.backups(), kind=compression(), is_sealed=bool(passphrase), now=now
+        paths.backups(),
+        kind=compression(),
+        is_sealed=bool(passphrase),
+        now=now,
+        version=version,
     )

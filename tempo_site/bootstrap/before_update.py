@@ -19,9 +19,8 @@ Say = Callable[[str], None]
 
 MB = 2**20
 MAX_MB = 1024  # 10 s on a small machine, while nobody is served
-TIMES = (
-    3  # on the disk for a moment: the copy of the database, all of it packed, and the finished file
-)
+# On the disk for a moment: the copy of the database, all of it packed, and the finished file.
+TIMES = 3
 ROOM_MB = 64
 FILE_BYTES = 4096  # what a file counts at least
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
+from packaging.utils import canonicalize_name
+
 from scripts_app.crontab.parser import printable
 from scripts_app.exchange import confined_program
 from scripts_app.exchange.formats import command_items, python_files
@@ -140,8 +142,7 @@ def _with_packages(item: Item, packages: list[Row]) -> Item:
 
 
 def _package(line: str) -> str:
-    name = _END_OF_NAME.split(line)[0]
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return canonicalize_name(_END_OF_NAME.split(line)[0])
 
 
 # Those are for all scripts, with the values of log-ins: none is taken over.

@@ -66,8 +66,8 @@ class Command(ActingCommand):
             raise ScriptError(f"`{target}` is there already\nhint: name a new one", field="folder")
         versions = mirror.versions().filter(script__in=rows)
         try:
-            mirror.commit_all(versions, target.absolute())
-            mirror.commit_settings(rows, target.absolute(), now=timezone.now())
+            last = mirror.commit_all(versions, target.absolute())
+            mirror.commit_settings(rows, target.absolute(), last=last, now=timezone.now())
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)
             raise

@@ -1,6 +1,7 @@
 // <file-editor>: a file of the script in the editor. Saves without leaving the page; a conflict stands above the text.
 
 import { clockTime } from "../lib/clock-time.js";
+import { SavedLine } from "../editor/saved-line.js";
 import { isKeyS } from "../lib/keys.js";
 import "./code-editor.js";
 
@@ -8,7 +9,7 @@ class FileEditor extends HTMLElement {
   connectedCallback() {
     this.code = this.querySelector("code-editor");
     this.form = this.querySelector("form");
-    this.saved = this.querySelector("[data-saved]");
+    this.saved = new SavedLine(this.querySelector("[data-saved]"));
     this.stored = this.form.elements.based_on.value && !this.trouble.childElementCount ? this.code.value : null;
     this.form.addEventListener("submit", (event) => this.submitted(event));
     this.form.addEventListener("input", (event) => event.target.name === "text" && this.changed());
@@ -77,8 +78,7 @@ class FileEditor extends HTMLElement {
   }
 
   say(sentence, isLost = false) {
-    this.saved.textContent = sentence;
-    this.saved.classList.toggle("is-lost", isLost);
+    this.saved.say(sentence, isLost);
   }
 }
 

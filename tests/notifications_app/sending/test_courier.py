@@ -15,7 +15,7 @@ import pytest
 from notifications_app.delivery import courier
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending.child import CHANNELS_AT_ONCE, MEMORY_BYTES
-from tests.notifications_app.sending.certificates import make_certificate
+from tests.certificates import make_certificate
 from tests.notifications_app.sending.mail_receiver import (
     PASSWORD,
     USERNAME,

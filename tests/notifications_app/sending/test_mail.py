@@ -11,7 +11,7 @@ import pytest
 from notifications_app.channels import mail_servers
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending import mail
-from tests.notifications_app.sending.certificates import make_certificate
+from tests.certificates import make_certificate
 from tests.notifications_app.sending.mail_receiver import (
     PASSWORD,
     USERNAME,

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
-from tests.nginx import write_certificate
+from tests.certificates import write_certificate
 from tests.runs_app.launcher.servers import answers, free_port
 from tests.service import wait_for
 
