@@ -11,6 +11,9 @@ handler500 = "tempo_site.views.failed_page"
 admin.autodiscover()
 
 urlpatterns = [
+    # First, since programs ask most often.
+    path("api/v1/", api.urls),
+    path("api/<path:rest>", unknown),
     path("", views.dashboard, name="dashboard"),
     path("setup/<str:token>/", views.setup, name="setup"),
     path("login/", views.login, name="login"),
@@ -31,7 +34,5 @@ urlpatterns = [
     path("settings/<slug:slug>/", views.settings_section, name="settings"),
     path("", include("runs_app.urls")),
     path("", include("notifications_app.urls")),
-    path("api/v1/", api.urls),
-    path("api/<path:rest>", unknown),
     path("admin/", admin.site.urls),
 ]
