@@ -29,7 +29,7 @@ from runs_app.views.later_response import LaterResponse  # noqa: E402
 from tempo_site import auth, health  # noqa: E402
 from tempo_site.accounts import keys  # noqa: E402
 from tempo_site.lib import hosts, origins  # noqa: E402
-from tempo_site.web import forwarded  # noqa: E402
+from tempo_site.web import forwarded, turns  # noqa: E402
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -135,7 +135,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif path == "/healthz":
         await _healthz(send)
     else:
-        await _page(scope, receive, send)
+        async with turns.turn():
+            await _page(scope, receive, send)
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:
