@@ -302,3 +302,19 @@ def test_a_part_that_is_mounted_by_itself_is_refused_before_anything_moves(
     finally:
         mounts.unmount(part)
     assert not (present / "restore").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "to", "words"),
+    [
+        ("x" * 300, "data", r"File name too long \(.*x\)"),
+        ("made", "made/below", r"Not a directory \(.*made/below\)"),
+        ("made", "made", r"File exists \(.*made\)"),
+    ],
+)
+def test_a_place_that_cannot_be_is_said(
+    source: Source, tmp_path: Path, file: str, to: str, words: str
+) -> None:
+    folder = source.back_up().parent
+    with pytest.raises(BackupFailed, match=words):
+        restoring.restore(folder / file, folder / to, passphrase="", now=timezone.now())
