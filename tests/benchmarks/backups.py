@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.benchmarks import lateness, scale, seed
 from tests.benchmarks.figures import Figure, percentile
 from tests.benchmarks.setting import FIRST_LINE, Setting
-from tests.service import Service
+from tests.service import Service, wait_for
 
 RUNS, RUNS_LONG = 10_000, 100_000
 SCRIPTS, SEEDED = 20, 1_000
@@ -28,6 +28,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
     ):
         slug = service.make_script("Ticking", FIRST_LINE)
         service.post(f"/scripts/{slug}/schedules", EVERY_SECOND)
+        wait_for(lambda: lateness.runs_of(service, slug), what="the first run")
         calm, busy = Phases(service, slug), Phases(service, slug)
         took_s: list[float] = []
         for _ in range(ROUNDS):
