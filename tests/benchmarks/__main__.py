@@ -14,6 +14,7 @@ from tests.benchmarks import (
     api,
     comparison,
     console,
+    cost,
     drafts,
     environments,
     first_line,
@@ -42,6 +43,7 @@ from tests.service import ROOT, prepared_data
 PACKAGES = ("tempo_site", "scripts_app", "runs_app", "notifications_app")
 BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "first_line": first_line.measure,
+    "cost": cost.measure,
     "lateness": lateness.measure,
     "memory": memory.measure,
     "imports": imports.measure,
