@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     api,
+    backups,
     comparison,
     console,
     cost,
@@ -64,6 +65,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "search": search.measure,
     "scale": scale.measure,
     "api": api.measure,
+    "backups": backups.measure,
     "soak": soak.measure,
 }
 
