@@ -192,7 +192,7 @@ def test_the_data_of_before_is_moved_aside(restored: Service) -> None:
 
 @pytest.mark.chaos
 def test_thirty_backups_while_twenty_runs_a_second_end_are_each_of_one_moment(
-    prepared: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+    prepared: Path, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     with Service.copy_of(prepared, tmp_path / "crowd") as service:
         begun = time.monotonic()
@@ -207,7 +207,7 @@ def test_thirty_backups_while_twenty_runs_a_second_end_are_each_of_one_moment(
     assert len(backups) == BACKUPS
     counts = [runs_in(path, tmp_path / path.name) for path in backups]
     assert counts == sorted(set(counts)), "each has the runs of its moment"
-    record_property("runs a second", round((counts[-1] - counts[0]) / elapsed_s, 1))
+    record_testsuite_property("runs a second", round((counts[-1] - counts[0]) / elapsed_s, 1))
 
 
 def runs_in(backup: Path, folder: Path) -> int:
