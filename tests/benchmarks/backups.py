@@ -79,7 +79,8 @@ class Phases:
     def _note(self, answers_ms: list[float], first: int) -> None:
         self.answers_ms += answers_ms
         runs = lateness.runs_of(self.service, self.slug)
-        self.late_ms += [int(run["late_ms"]) for run in runs if run["id"] > first]
+        begun = [run for run in runs if run["id"] > first and run["late_ms"] is not None]
+        self.late_ms += [int(run["late_ms"]) for run in begun]
 
 
 def duration(took_s: list[float], runs: int, size: int) -> Figure:
