@@ -11,6 +11,7 @@ import os
 import pkgutil
 import sys
 import threading
+import typing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -92,6 +93,14 @@ class _Placeholder:
         return 0  # django-q2 makes a queue to see whether it can count
 
 
+class _NoTypedDict:
+    def __init_subclass__(cls, *, total: bool = True) -> None:
+        cls.__annotations__ = {}
+
+    def __new__(cls, **items: Any) -> dict[str, Any]:  # type: ignore[misc]  # as a TypedDict does
+        return items
+
+
 class _ClassesOnly(ModuleType):
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
@@ -170,6 +179,7 @@ def install(*, migrates: bool = False) -> None:
     # Otherwise pydantic asks all packages that there are for plugins of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
+    _import_pydantic_core()
     pydantic = importlib.import_module("pydantic")
     pydantic.BaseModel.model_config["defer_build"] = True
 
@@ -180,6 +190,20 @@ def _install_in_web() -> None:
     for name, place in LATE_PACKAGES_IN_WEB.items():
         path = str(_site_packages(name) / place)
         sys.modules[name] = _Late(name, {"__path__": [path]})
+
+
+def _import_pydantic_core() -> None:
+    # The hundred TypedDicts of `core_schema` are annotations, and nothing asks what is in them: 0.4 MB.
+    typing_extensions: Any = importlib.import_module("typing_extensions")
+    homes: list[Any] = [typing, typing_extensions]
+    real = [home.TypedDict for home in homes]
+    for home in homes:
+        home.TypedDict = _NoTypedDict
+    try:
+        importlib.import_module("pydantic_core")
+    finally:
+        for home, typed_dict in zip(homes, real, strict=True):
+            home.TypedDict = typed_dict
 
 
 def _import_zoneinfo() -> None:

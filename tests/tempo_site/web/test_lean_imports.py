@@ -13,7 +13,7 @@ from tempo_site.web import lean_imports
 from tests.service import ROOT
 
 START = """
-import json, os, sys
+import json, os, sys, typing, typing_extensions
 os.environ["DJANGO_SETTINGS_MODULE"] = "tempo_site.settings"
 from tempo_site.web import lean_imports
 if {is_lean}: lean_imports.install()
@@ -37,8 +37,10 @@ late += [html.unescape("&larr; &notit; &nowhere;"), pydoc.splitdoc("What it does
 reverse("admin:index")
 import django.contrib.admin
 late += [django.contrib.admin.ModelAdmin.__module__, "scripts_app.admin.scripts" in sys.modules]
+from pydantic_core import core_schema
+typed = [typing_extensions.is_typeddict(shape) for shape in (core_schema.ModelSchema, typing.TypedDict("Own", {{"name": str}}))]
 signals = as_ninja_sees_it is setting_changed
-print(json.dumps([loaded, late, signals, is_served, ScriptOut.__pydantic_complete__]))
+print(json.dumps([loaded, late, signals, is_served, ScriptOut.__pydantic_complete__, typed]))
 """
 # What comes along with the entries, or is one.
 COMPANIONS = {
@@ -85,6 +87,7 @@ class Start(NamedTuple):
     has_signals: bool
     is_served: bool
     has_shapes: bool
+    typed: list[bool]
 
 
 def started(data: Path, *, is_lean: bool) -> Start:
@@ -134,6 +137,7 @@ def test_each_entry_is_needed_and_keeps_something_out(data: Path) -> None:
     assert lean.has_signals
     assert (heavy.is_served, lean.is_served) == (True, False)
     assert (heavy.has_shapes, lean.has_shapes) == (True, False)
+    assert (heavy.typed, lean.typed) == ([True, True], [False, True])
 
 
 def test_tls_comes_when_somebody_needs_it(data: Path) -> None:
