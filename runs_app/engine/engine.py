@@ -28,6 +28,7 @@ from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
 from runs_app.scheduler import ticker
 from runs_app.signals import engine_stopped, run_finished, search_degraded
+from scripts_app.environments import environments
 from scripts_app.exchange import placing
 from scripts_app.models import Environment
 from scripts_app.schedules import schedules
@@ -87,6 +88,7 @@ class Engine:
         schedules.rearmed.connect(self._on_rearmed)
         released.connect(self._on_rearmed)
         post_save.connect(self._on_environment, sender=Environment)
+        environments.requested.connect(self._on_environment)
         run_finished.connect(self._on_work_for_indexer)
         search_degraded.connect(self._on_work_for_indexer)
         self._start_threads()

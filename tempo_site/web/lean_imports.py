@@ -68,6 +68,7 @@ LATE = (
     # Scripts as files, by their page and the API.
     "scripts_app.exchange.applying",
     "scripts_app.exchange.exporting",
+    "scripts_app.exchange.preparing",
     "scripts_app.exchange.preview",
     "scripts_app.exchange.reading",
     "scripts_app.exchange.zip_stream",

@@ -105,6 +105,14 @@ def test_a_restore_is_asked_for_first(desk: Client, name: str) -> None:
     assert not Run.objects.exists()
 
 
+def test_one_of_another_kind_of_machine_says_so_before_it_is_restored(
+    desk: Client, name: str
+) -> None:
+    facts = backup_files.facts_path(paths.backups() / name)
+    facts.write_text(json.dumps({**FACTS, "file_bytes": 7, "machine": "vax"}))
+    assert "another kind of machine (vax; this one is" in desk.get(f"/backups/{name}/restore/").text
+
+
 def test_a_restore_while_runs_are_under_way_is_refused(
     desk: Client, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from django.test import Client
 from notifications_app.models import Channel, Rule
 from notifications_app.rules import rules
 from scripts_app import scripts
-from scripts_app.exchange import applying, exporting, preview, reading
+from scripts_app.exchange import applying, exporting, preparing, preview, reading
 from scripts_app.exchange.staging import Staged
 from scripts_app.files import store
 from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
@@ -182,7 +182,7 @@ def test_a_history_that_cannot_be_is_refused_in_words(
         (tmp_path / path).write_text(content)
     found = {f"a/{path.relative_to(tmp_path)}": path for path in tmp_path.rglob("*.*")}
     planned = preview.plan(reading.items(Staged(token="a", files=found)))
-    (tried,) = applying.try_out(planned, applying.Import(by=None, now=NOW))
+    (tried,) = applying.try_out(planned, preparing.Import(by=None, now=NOW))
     assert tried.action == preview.Action.REFUSE and why in tried.reason
 
 

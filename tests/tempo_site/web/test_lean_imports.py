@@ -54,6 +54,7 @@ COMPANIONS = {
     "scripts_app.crontab.parser": "scripts_app.crontab.dialects",
     "scripts_app.crontab.source_files": "scripts_app.crontab.source_files",
     "scripts_app.exchange.applying": "scripts_app.exchange.locking",
+    "scripts_app.exchange.preparing": "scripts_app.exchange.version_files",
     "scripts_app.exchange.exporting": "scripts_app.exchange.script_rows",
     "scripts_app.exchange.preview": "scripts_app.exchange.preview",
     "scripts_app.exchange.reading": "scripts_app.exchange.tempo_tree",
