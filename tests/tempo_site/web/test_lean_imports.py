@@ -38,7 +38,8 @@ reverse("admin:index")
 import django.contrib.admin
 late += [django.contrib.admin.ModelAdmin.__module__, "scripts_app.admin.scripts" in sys.modules]
 from pydantic_core import core_schema
-typed = [typing_extensions.is_typeddict(shape) for shape in (core_schema.ModelSchema, typing.TypedDict("Own", {{"name": str}}))]
+shapes = (core_schema.ModelSchema, typing.TypedDict("Own", {{"name": str}}))
+typed = [typing_extensions.is_typeddict(shape) for shape in shapes]
 signals = as_ninja_sees_it is setting_changed
 print(json.dumps([loaded, late, signals, is_served, ScriptOut.__pydantic_complete__, typed]))
 """
