@@ -65,14 +65,14 @@ class OneThreadHandler(ASGIHandler):
             body_file = await self.read_body(receive)
         except RequestAborted:
             return
-        set_script_prefix(get_script_prefix(scope))
-        request, refusal = self.create_request(scope, body_file)
-        response: Any = refusal if request is None else await self._answer_in_thread(request)
-        if is_whole(response):
-            await self.send_response(response, send)
-        else:
-            await self._send_while_client_stays(response, scope, receive, send)
-        body_file.close()
+        with body_file:
+            set_script_prefix(get_script_prefix(scope))
+            request, refusal = self.create_request(scope, body_file)
+            response: Any = refusal if request is None else await self._answer_in_thread(request)
+            if is_whole(response):
+                await self.send_response(response, send)
+            else:
+                await self._send_while_client_stays(response, scope, receive, send)
 
     def _answer(self, request: Any) -> HttpResponseBase:
         for prepare in AT_START:
