@@ -3,9 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-import pytest
-
 from tests.modules import PRODUCT, Module
+from tests.rows import each_row
 
 OPENING = frozenset(
     {"open", "fdopen", "read_text", "read_bytes", "write_text", "write_bytes", "touch", "mkfifo"}
@@ -67,7 +66,7 @@ def test_every_exception_is_needed() -> None:
     assert set(READERS) <= {module.name for module in PRODUCT}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "source",
     [
         "open(path)",

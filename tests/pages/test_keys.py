@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, StorageState, expect
 
-from tests.pages.browser import LIMIT_MS, browser_of, log_in
+from tests.pages.browser import LIMIT_MS, browser_of
 from tests.service import Service
 
 SLEEPER = "import time\nprint('asleep', flush=True)\ntime.sleep(600)\n"
@@ -86,9 +86,10 @@ def test_what_is_typed_into_a_field_is_text_and_the_keys_can_be_turned_off(
 
 def test_without_javascript_the_search_in_the_top_bar_leads_to_the_scripts(
     service: Service,
+    session: StorageState,
 ) -> None:
-    with browser_of(java_script_enabled=False) as page:
-        log_in(page, service.url)
+    with browser_of(java_script_enabled=False, storage_state=session) as page:
+        page.goto(service.url)
         page.get_by_role("link", name="Search or jump to").click()
         page.wait_for_url(f"{service.url}/scripts/")
 

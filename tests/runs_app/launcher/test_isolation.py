@@ -12,6 +12,7 @@ import pytest
 
 from runs_app.launcher.identity import isolation, landlock, users
 from runs_app.launcher.identity.users import User
+from tests.rows import each_row
 from tests.runs_app.launcher.confined import (
     AS_ROOT,
     AS_SERVICE_USER,
@@ -291,7 +292,7 @@ def test_a_user_of_its_own_has_no_way_out_through_sockets_of_tempos_user(socket_
     assert best_of(User(os.getuid(), os.getgid()), has_users=True).grade == "strong"
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+@each_row("version", [1, 2, 3, 4, 5])
 def test_landlock_without_signals_is_basic_and_says_what_would_do(version: int) -> None:
     told = isolation.IsolationSupport(POOL, "Tempo was not started as root", version, "", WEB).best
 
@@ -308,7 +309,7 @@ def test_a_kernel_without_landlock_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("version", "bits", "size"),
     [(1, 13, 8), (2, 14, 8), (3, 15, 8), (4, 15, 16), (5, 16, 16), (6, 16, 24), (9, 16, 24)],
 )

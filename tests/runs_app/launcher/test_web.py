@@ -14,6 +14,7 @@ import pytest
 
 from runs_app.launcher import options, server
 from runs_app.launcher.watch import procfs
+from tests.rows import each_row
 from tests.runs_app.launcher.harness import LIMIT_S, MAIN, LauncherHarness, is_gone, wait_for
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
@@ -201,7 +202,7 @@ def test_it_reads_the_user_of_web_and_those_of_scripts() -> None:
     assert (told.web_user, told.script_users) == ((1000, 100), (70000, 70009))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "sentence"),
     [
         (["--data", "x"], "no `--`"),

@@ -16,6 +16,7 @@ from tempo_site.backups import backup_files
 from tempo_site.lib import confined, paths
 from tempo_site.stored_settings.backup import check_remote
 from tests.factories import NOW, make_run
+from tests.rows import each_row
 from tests.service import free_port
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +83,7 @@ def carry_out(step: StepSpec) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         "rclone::sftp,ssh=x:path",

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from tempo_site.lib import checkpoints, paths
 from tests.modules import PRODUCT, Module
+from tests.rows import each_row
 
 # Who may name the files of the database, and why.
 MAY_NAME = {
@@ -105,7 +106,7 @@ def opening_functions(module: Module) -> Iterator[str]:
             yield ast.unparse(statement)
 
 
-@pytest.mark.parametrize("name", IN_WEB)
+@each_row("name", IN_WEB)
 def test_code_of_web_that_names_them_opens_folders_alone(name: str) -> None:
     (module,) = (module for module in PRODUCT if module.name == name)
     # By O_PATH a file is named and not opened: SQLite's locks are left alone.
