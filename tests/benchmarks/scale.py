@@ -39,7 +39,7 @@ ADDRESSES = {
     "search for what is nowhere": "/search/?q=zeppelin",
     "dashboard": "/",
     "scripts": "/scripts/",
-    "overview of a script": f"/scripts/{SLUG}/overview/",
+    "overview of a script": f"/scripts/{SLUG}/",
     "runs tab of a script": f"/scripts/{SLUG}/runs/",
     "failures": "/failures/",
     "statistics": "/statistics/",
