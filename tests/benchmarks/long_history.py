@@ -14,6 +14,7 @@ from tests.benchmarks.setting import Setting
 from tests.service import ROOT, Service, environment
 
 VARIABLE = "TEMPO_BENCHMARK_FILLED"
+ALONE = {"PYSCHED_BACKUP_DAILY": "false"}  # a backup would be made up for, at the start
 SEEDED = 1_000  # runs that are made one by one, and copied then
 LENGTHEN = "from tests.benchmarks import scale_filling; scale_filling.lengthen({runs})"
 WRITE_LOGS = (
@@ -24,7 +25,7 @@ WRITE_LOGS = (
 def history(setting: Setting, *, scripts: int, runs: int) -> Path:
     """A filled folder with so many runs over 300 days, the oldest tenth of them with a small log, all indexed.
 
-    Who changes nothing may start a Tempo on it; others on a copy, which takes a while: it has 200,000 files.
+    Who changes nothing may start a Tempo on it, `ALONE`; others on a copy, which takes a while: it has 200,000 files.
     """
 
     def fill(data: Path) -> None:
@@ -65,7 +66,7 @@ def copy_of(filled: Path, **extra: str) -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="tempo-benchmark-", dir=filled.parent) as folder:
         data = Path(folder) / "data"
         shutil.copytree(filled, data, symlinks=True, copy_function=_linked_log)
-        yield Service(data, **extra)
+        yield Service(data, **ALONE, **extra)
 
 
 def worked(data: Path, code: str) -> str:
