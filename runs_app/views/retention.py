@@ -56,7 +56,7 @@ class LimitsForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        targets = [(ALL, "all scripts")]
+        targets = [(ALL, "All scripts")]
         targets += [
             (f"folder:{each.pk}", f"{each.path}/") for each in Folder.objects.order_by("path")
         ]

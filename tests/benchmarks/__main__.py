@@ -12,8 +12,10 @@ from pathlib import Path
 
 from tests.benchmarks import (
     api,
+    backups,
     comparison,
     console,
+    cost,
     drafts,
     environments,
     first_line,
@@ -44,6 +46,7 @@ from tests.service import ROOT, prepared_data
 PACKAGES = ("tempo_site", "scripts_app", "runs_app", "notifications_app")
 BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "first_line": first_line.measure,
+    "cost": cost.measure,
     "lateness": lateness.measure,
     "memory": memory.measure,
     "imports": imports.measure,
@@ -66,6 +69,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "retention": retention.measure,
     "indexing": indexing.measure,
     "api": api.measure,
+    "backups": backups.measure,
     "soak": soak.measure,
 }
 
