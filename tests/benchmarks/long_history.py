@@ -25,7 +25,8 @@ WRITE_LOGS = (
 def history(setting: Setting, *, scripts: int, runs: int) -> Path:
     """A filled folder with so many runs over 300 days, the oldest tenth of them with a small log, all indexed.
 
-    Who changes nothing may start a Tempo on it, `ALONE`; others on a copy, which takes a while: it has 200,000 files.
+    Who changes nothing may start a Tempo on it, `ALONE`; others on a copy, which takes a while: of a million
+    runs it has 200,000 files.
     """
 
     def fill(data: Path) -> None:
@@ -33,6 +34,15 @@ def history(setting: Setting, *, scripts: int, runs: int) -> Path:
         worked(data, LENGTHEN.format(runs=runs))
 
     return filled_folder(setting, f"history-of-{runs}-runs-of-{scripts}-scripts", fill)
+
+
+@contextmanager
+def service_with_history(
+    setting: Setting, *, scripts: int, runs: int, **extra: str
+) -> Iterator[Service]:
+    """A running Tempo on a copy of such a folder, removed at the end."""
+    with copy_of(history(setting, scripts=scripts, runs=runs), **extra) as service, service:
+        yield service
 
 
 @contextmanager
