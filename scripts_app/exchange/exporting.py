@@ -174,12 +174,6 @@ def _environment_of(script: Script) -> Environment | None:
     return script.version.environment if script.version else None
 
 
-def _environment_of(script: Script) -> Environment | None:
-    if script.wanted_environment is not None:
-        return script.wanted_environment
-    return script.version.environment if script.version else None
-
-
 def _texts(place: str, script: Script, item: Item) -> Iterator[Entry]:
     yield Entry(path=f"{place}/{CODE}", read=partial(_code_of, script.version_id))
     if item.requirements:
