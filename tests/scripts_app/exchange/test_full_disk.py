@@ -4,7 +4,8 @@ import io
 import os
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -18,6 +19,7 @@ from django.test import Client
 from scripts_app.exchange import placing
 from scripts_app.files import store
 from scripts_app.models import Script, UnplacedFiles
+from scripts_app.versions import versions, working_copy
 from tempo_site.lib import paths
 from tempo_site.models import AuditEntry
 from tests.factories import make_script
@@ -136,8 +138,11 @@ def test_an_export_is_whole_or_not_there(disk: Path, name: str, options: list[st
 
 
 def test_files_that_cannot_be_placed_yet_are_told_and_come_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[Any]],
 ) -> None:
+    """All is stored, and then there is room for no file."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "main.py").write_text("print(1)\n")
     (tmp_path / "a" / "data.csv").write_text("1")
@@ -149,10 +154,14 @@ def test_files_that_cannot_be_placed_yet_are_told_and_come_later(
 
     with monkeypatch.context() as patched:
         patched.setattr(store, "place", full)
-        call_command("import", str(tmp_path / "a"), stdout=io.StringIO(), stderr=told)
+        patched.setattr(working_copy, "write", full)
+        with django_capture_on_commit_callbacks(execute=True):
+            call_command("import", str(tmp_path / "a"), stdout=io.StringIO(), stderr=told)
     assert "could not be put in place yet" in told.getvalue()
     placing.finish_all()
+    versions.write_missing_copies()
     (script,) = Script.objects.all()
     assert script.slug == "a", "it has the name of its folder"
+    assert (paths.script(script.slug) / "main.py").read_text() == "print(1)\n"
     assert (paths.script_files(script.slug) / "data.csv").read_text() == "1"
     assert not UnplacedFiles.objects.exists()
