@@ -46,7 +46,7 @@ class FolderUpload extends HTMLElement {
 
 function tooMany(dropped) {
   const count = dropped.length.toLocaleString("en");
-  return `Dropped: ${count} files. More than 1,000 are refused: pack the folder as a zip.`;
+  return `Dropped: ${count} files. More than ${MOST.toLocaleString("en")} are refused: pack the folder as a zip.`;
 }
 
 function described(dropped) {
