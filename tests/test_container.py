@@ -19,7 +19,7 @@ import pytest
 from runs_app.launcher.identity import names, users
 from runs_app.launcher.identity.users import User
 from tempo_site.bootstrap import console_script
-from tests import local_index, package_spy
+from tests import few_rights, local_index, package_spy
 from tests.service import ROOT, Service, environment, manage, wait_for
 from tests.test_script_files import upload
 
@@ -30,12 +30,7 @@ ANYBODY = User(PUID, PGID)
 OWN_USER = 50001  # of the script `walk`; the one that was backed up has the first
 # The tests' own Python may lie in somebody's home, closed to other users; the system's never does.
 PYTHON = "/usr/bin/python3" if users.obstacle(sys.executable, ANYBODY) else sys.executable
-# What Docker leaves to a container's root unless it is told otherwise.
-DOCKER = (
-    "+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,"
-    "+audit_write,+setfcap"
-)
-AS_ROOT = ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{DOCKER}"]
+AS_ROOT = few_rights.PREFIX
 AS_USER = [*AS_ROOT, f"--reuid={PUID}", f"--regid={PGID}", "--clear-groups"]
 WITHOUT_CAPABILITIES = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
 
@@ -250,7 +245,7 @@ def restored_data(backup: Path, code: Path, name: str, owner: User, prefix: list
 
 @pytest.fixture(scope="module")
 def for_puid(code: Path, backup: Path, index: str) -> Iterator[Container]:
-    """As the image starts: root with Docker's capabilities, PYSCHED_PUID and PYSCHED_PGID; what it was is root's."""
+    """As the image starts: root with few capabilities, PYSCHED_PUID and PYSCHED_PGID; what it was is root's."""
     data = restored_data(backup, code, "for-puid", User(0, 0), AS_ROOT)
     extra = {"PYSCHED_PUID": str(PUID), "PYSCHED_PGID": str(PGID)}
     with Container(
@@ -295,7 +290,7 @@ def status_of(pid: int) -> dict[str, str]:
 # --- as root, for PUID:PGID ----------------------------------------------------------------------------------------
 def test_the_launcher_alone_stays_root(for_puid: Container) -> None:
     launcher, web = status_of(for_puid.launcher_pid), status_of(for_puid.web_pid())
-    assert launcher["Uid"].split() == ["0"] * 4
+    assert launcher["Uid"].split() == ["0", "0", "0", str(PUID)]  # the last is for files
     assert (web["Uid"].split(), web["Gid"].split(), web["Groups"]) == (
         [str(PUID)] * 4,
         [str(PGID)] * 4,
