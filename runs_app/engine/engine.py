@@ -26,6 +26,7 @@ from runs_app.engine.health_checker import HealthChecker
 from runs_app.engine.indexer_thread import IndexerThread
 from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
+from runs_app.programs import backup
 from runs_app.scheduler import ticker
 from runs_app.signals import engine_stopped, run_finished, search_degraded
 from scripts_app.environments import environments
@@ -81,6 +82,7 @@ class Engine:
         OrmQ.objects.all().update(lock=now)  # what a dead predecessor had taken is free again
         housekeeping.ensure_schedules(now=now)
         reconcile.at_start(now=now)
+        backup.give_up_abandoned()
         versions.write_missing_copies()
         placing.finish_all()
         ticker.at_start(service_started_at=service_started_at(), now=now)

@@ -36,6 +36,17 @@ def new_folder(data: Path) -> Path:
     return new
 
 
+def is_under_way(data: Path) -> bool:
+    """Return whether a backup is being unpacked or put in its place: what runs now would go aside with the old data."""
+    return (data / FOLDER).exists()
+
+
+def give_up(data: Path) -> None:
+    """Remove what was unpacked of a restore that has not begun."""
+    if not is_begun(data):
+        shutil.rmtree(data / FOLDER, ignore_errors=True)
+
+
 def is_begun(data: Path) -> bool:
     return (data / FOLDER / JOURNAL).exists()
 

@@ -28,7 +28,7 @@ NEEDED = (
     "search",
 )  # folders that take the place of the present ones, empty where need be
 UPLOADED = "uploaded"
-LEFT_BY_A_TRY = ("run", replacing.FOLDER)
+LEFT_BY_A_TRY = ("run", replacing.FOLDER)  # the second one of a try that was killed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +50,13 @@ def restore(path: Path, data: Path, *, passphrase: str, now: datetime) -> Restor
         if replacing.is_begun(data):
             replacing.finish(data)
         manifest = look(path, passphrase=passphrase)
-        call = prepare(path, data)
-        program.run(call, passphrase=passphrase)
-        aside = begin(data, path.name, manifest, now=now)
+        try:
+            call = prepare(path, data)
+            program.run(call, passphrase=passphrase)
+            aside = begin(data, path.name, manifest, now=now)
+        except BaseException:
+            replacing.give_up(data)
+            raise
         replacing.finish(data)
         return Restored(manifest=manifest, aside=aside)
 

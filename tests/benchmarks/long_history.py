@@ -21,19 +21,17 @@ WRITE_LOGS = (
 )
 
 
-@contextmanager
-def service_with_history(
-    setting: Setting, *, scripts: int, runs: int, **extra: str
-) -> Iterator[Service]:
-    """A running Tempo with so many runs over 300 days, the oldest tenth of them with a small log, all indexed."""
+def history(setting: Setting, *, scripts: int, runs: int) -> Path:
+    """A filled folder with so many runs over 300 days, the oldest tenth of them with a small log, all indexed.
+
+    Who changes nothing may start a Tempo on it; others on a copy, which takes a while: it has 200,000 files.
+    """
 
     def fill(data: Path) -> None:
         seed.fill(data, scripts=scripts, runs=SEEDED)
         worked(data, LENGTHEN.format(runs=runs))
 
-    filled = filled_folder(setting, f"history-of-{runs}-runs-of-{scripts}-scripts", fill)
-    with copy_of(filled, **extra) as service, service:
-        yield service
+    return filled_folder(setting, f"history-of-{runs}-runs-of-{scripts}-scripts", fill)
 
 
 @contextmanager

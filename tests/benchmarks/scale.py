@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tests.benchmarks import procfs
 from tests.benchmarks.clients import Browser
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.long_history import service_with_history
+from tests.benchmarks.long_history import history
 from tests.benchmarks.pages import WARM_UP, asked
 from tests.benchmarks.restart import start_s
 from tests.benchmarks.setting import Setting
@@ -46,6 +46,8 @@ ADDRESSES = {
     "retention": "/retention/",
     "API, runs": "/api/v1/runs",
     "API, runs, lost": "/api/v1/runs?status=lost",
+    "API, five runs of a script": f"/api/v1/runs?script={SLUG}&limit=5",
+    "API, five failed runs of a folder": "/api/v1/runs?folder=Ops&status=failed&limit=5",
     "API, search": "/api/v1/search?q=archive",
     "API, failures": "/api/v1/failures",
     "API, statistics of a script": f"/api/v1/scripts/{SLUG}/statistics",
@@ -64,10 +66,8 @@ class Asked(NamedTuple):
 def measure(setting: Setting) -> Iterator[Figure]:
     """Two services beside each other, asked in turn."""
     runs = many_runs(setting)
-    with (
-        service_with_history(setting, scripts=SCRIPTS, runs=FEW) as few,
-        service_with_history(setting, scripts=SCRIPTS, runs=runs) as many,
-    ):
+    folders = [history(setting, scripts=SCRIPTS, runs=each) for each in (FEW, runs)]
+    with Service(folders[0]) as few, Service(folders[1]) as many:
         yield starting(few, many, many_runs=runs)
         yield from pages(few, many, many_runs=runs)
         yield memory(few, many, many_runs=runs)

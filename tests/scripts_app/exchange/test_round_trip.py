@@ -200,6 +200,21 @@ def test_the_tree_is_for_people(program: Client, rich: Script) -> None:
     assert b"very secret" not in data and "very secret" not in table
 
 
+def test_an_export_holds_no_two_files_that_some_system_takes_for_one(program: Client) -> None:
+    """Else it could not be imported, here or there."""
+    script = make_script("A")
+    for path in ("Data/a.csv", "data/A.csv", "data/b.csv", "data.csv"):
+        store.save(script, path, [b"1"])
+    data = exported(program)
+    assert {path for path in contents(data) if "/files/" in path} == {
+        "scripts/a/files/Data/a.csv",
+        "scripts/a/files/data.csv",
+        "scripts/a/files/data/b.csv",
+    }
+    assert "data/A.csv cannot lie beside Data/a.csv" in contents(data)["tempo.toml"]
+    assert actions(imported(program, data)) == {"a": "same"}
+
+
 def test_schedules_come_switched_off(program: Client, rich: Script) -> None:
     data = exported(program)
     forget(rich)
