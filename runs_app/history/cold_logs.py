@@ -89,6 +89,8 @@ def _next_runs(mark: ColdLogs, *, before: datetime) -> list[Run]:
 def _compress_safely(run: Run) -> int | None:
     try:
         return compress(paths.run_folder(run.folder))
+    except FileNotFoundError:
+        return None  # deleted by retention in the middle of it
     except OSError as error:
         logger.warning("the log of run %s stays as it is: %s", run.pk, error)
         return None

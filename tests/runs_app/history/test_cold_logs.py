@@ -4,11 +4,12 @@ import itertools
 import json
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -227,6 +228,24 @@ def test_a_folder_that_refuses_does_not_hold_up_the_others() -> None:
     (folder_of(gone) / log.LOG).mkdir()
     assert cold_logs.compress_old(now=NOW) == 1
     assert (folder_of(other) / cold_log.NAME).exists()
+
+
+def test_a_log_that_is_deleted_meanwhile_is_no_trouble(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = logged(records(100))
+    frames = cold_logs._frames
+    monkeypatch.setattr(
+        cold_logs, "_frames", lambda plain: frames_after_deletion(run, frames(plain))
+    )
+    assert cold_logs.compress_old(now=NOW) == 0
+    assert not folder_of(run).exists() and not caplog.records
+
+
+def frames_after_deletion(run: Run, frames: Iterator[bytes]) -> Iterator[bytes]:
+    """The frames of a log whose folder goes before the first of them is read."""
+    shutil.rmtree(folder_of(run))
+    yield from frames
 
 
 def test_disk_by_script_and_retention_know_the_smaller_size() -> None:
