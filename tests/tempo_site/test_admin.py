@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Success
 from django_q.models import Schedule as Alarm
 
-import tempo_site.urls  # noqa: F401 - the admin is filled with the addresses
+import tempo_site.admin_urls  # noqa: F401 - the admin is filled with its addresses
 from notifications_app.models import Channel, Delivery, Incident, Rule
 from runs_app.models import Run
 from runs_app.states import Status
