@@ -1,5 +1,5 @@
-// A form that takes files and folders, chosen in it or dropped anywhere on the page: what was done last counts. Each file
-// is sent with its path in its folder, of which a browser sends the last part alone.
+// A form that takes files and folders, chosen in it or dropped anywhere on the page: what was done last counts. Each
+// file is sent with its path in its folder, of which a browser sends the last part alone.
 
 const MADE_BY_TOOLS = new Set([".git", "__pycache__", ".venv", "venv", "node_modules"]);
 const MOST = 1000;
@@ -45,7 +45,8 @@ class FolderUpload extends HTMLElement {
 }
 
 function tooMany(dropped) {
-  return `Dropped: ${dropped.length.toLocaleString("en")} files. More than 1,000 are refused: pack the folder as a zip.`;
+  const count = dropped.length.toLocaleString("en");
+  return `Dropped: ${count} files. More than ${MOST.toLocaleString("en")} are refused: pack the folder as a zip.`;
 }
 
 function described(dropped) {
