@@ -34,6 +34,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
             stack.enter_context(service)
         yield settling(indexed, plain)
         wait_for(lambda: indexed_percent(indexed) == 100, what="the index", limit_s=INDEX_LIMIT_S)
+        indexed_percent(plain)  # so that both have answered a search
         yield from idling(indexed, plain)
 
 
