@@ -18,7 +18,7 @@ RUNS, LINES = 10_000, 100
 SETTLED_RUNS, SETTLE_BAR_MS = 200, 10
 TALKING = "for n in range(40):\n    print(n, 'lines of a run that is indexed soon')\n"
 POLL_S = 0.002
-IDLE_S, INDEX_LIMIT_S = 25.0, 600.0
+CALM_S, IDLE_S, INDEX_LIMIT_S = 5.0, 25.0, 600.0
 IDLE_BAR_PERCENT, MEMORY_BAR_MB = 0.05, 1
 WITHOUT = "without the index"
 
@@ -34,6 +34,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
             stack.enter_context(service)
         yield settling(indexed, plain)
         wait_for(lambda: indexed_percent(indexed) == 100, what="the index", limit_s=INDEX_LIMIT_S)
+        indexed_percent(plain)  # so that both have answered a search
         yield from idling(indexed, plain)
 
 
@@ -81,6 +82,7 @@ def indexed_percent(service: Service) -> int:
 
 def idling(indexed: Service, plain: Service) -> Iterator[Figure]:
     """Time on a core and memory of all processes, of both at the same time."""
+    time.sleep(CALM_S)  # until no runner waits for another run
     trees = [procfs.tree(service) for service in (indexed, plain)]
     percents = procfs.percents((*trees[0], *trees[1]), over_s=IDLE_S)
     idle = [sum(percents[pid] for pid in tree) for tree in trees]

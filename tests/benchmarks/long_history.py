@@ -17,6 +17,7 @@ VARIABLE = "TEMPO_BENCHMARK_FILLED"
 ALONE = {"PYSCHED_BACKUP_DAILY": "false"}  # a backup would be made up for, at the start
 SEEDED = 1_000  # runs that are made one by one, and copied then
 LENGTHEN = "from tests.benchmarks import scale_filling; scale_filling.lengthen({runs})"
+KEEP_ALL = "from tests.benchmarks import scale_filling; scale_filling.keep_all()"
 WRITE_LOGS = (
     "from tests.benchmarks import search_filling; search_filling.fill({runs}, lines={lines})"
 )
@@ -50,6 +51,7 @@ def service_with_logs(setting: Setting, *, runs: int, lines: int) -> Iterator[Se
     """A Tempo that is not started yet, with runs that have logs of so many lines, none of them indexed."""
 
     def fill(data: Path) -> None:
+        worked(data, KEEP_ALL)
         worked(data, WRITE_LOGS.format(runs=runs, lines=lines))
 
     filled = filled_folder(setting, f"logs-of-{runs}-runs-of-{lines}-lines", fill)

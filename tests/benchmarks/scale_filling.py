@@ -36,7 +36,7 @@ TOGETHER = 10_000
 
 def lengthen(total: int) -> None:
     """Make a history of so many runs of the one that is there: counted, and with an indexed log in the oldest tenth."""
-    _keep_all()
+    keep_all()
     with connection.cursor() as cursor:
         # It is thrown away if it is cut off.
         cursor.execute("PRAGMA synchronous = OFF")
@@ -51,8 +51,8 @@ def lengthen(total: int) -> None:
     checkpoints.close_database()
 
 
-def _keep_all() -> None:
-    # Retention deletes nothing until it is told to.
+def keep_all() -> None:
+    """Have retention delete nothing until it is told to."""
     limits = Change(days=36_500, runs=10_000_000, mb=1_000_000)
     retention_rules.save(limits, by="benchmark")
 
