@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tests.benchmarks import lateness
 from tests.benchmarks.figures import Figure, percentile
-from tests.benchmarks.long_history import copy_of, history
+from tests.benchmarks.long_history import service_with_history
 from tests.benchmarks.scale import SCRIPTS, many_runs
 from tests.benchmarks.setting import FIRST_LINE, Setting
 from tests.service import Service, wait_for
@@ -23,9 +23,7 @@ EVERY_SECOND = {"kind": "interval", "every_s": 1, "overlap": "parallel"}
 def measure(setting: Setting) -> Iterator[Figure]:
     """Calm times and backups in turn, on the same service."""
     runs = many_runs(setting)
-    by_hand = {"PYSCHED_BACKUP_DAILY": "false"}  # nor is one of them unpacked in between
-    filled = history(setting, scripts=SCRIPTS, runs=runs)
-    with copy_of(filled, **by_hand) as service, service:
+    with service_with_history(setting, scripts=SCRIPTS, runs=runs) as service:
         slug = service.make_script("Ticking", FIRST_LINE)
         service.post(f"/scripts/{slug}/schedules", EVERY_SECOND)
         wait_for(lambda: lateness.runs_of(service, slug), what="the first run")
