@@ -69,6 +69,7 @@ def test_what_is_to_be_mended_is_listed_and_ends_with_1(
 ) -> None:
     settings.MIN_FREE_MB = 2**40
     monkeypatch.setattr(os, "defpath", str(tmp_path))  # no Python lies where uv looks
+    monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     with pytest.raises(SystemExit) as end:
         call_command("doctor", stdout=printed)
