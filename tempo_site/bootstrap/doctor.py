@@ -7,6 +7,7 @@ import platform
 import socket
 import sqlite3
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -176,8 +177,10 @@ def _packages(now: datetime) -> Iterator[Finding]:
         [uv.find_uv_bin(), "--version"], capture_output=True, text=True, timeout=INDEX_TIMEOUT_S
     ).stdout.strip()
     yield Finding(part="packages", state=OK, text=version)
+    # Where Python lies elsewhere, as in the image, uv finds none by itself.
+    own_python = ["--python", sys.executable]
     asked = subprocess.run(
-        [uv.find_uv_bin(), "pip", "compile", "--quiet", "--no-cache", "-"],
+        [uv.find_uv_bin(), "pip", "compile", "--quiet", "--no-cache", *own_python, "-"],
         input=A_PACKAGE,
         capture_output=True,
         timeout=INDEX_TIMEOUT_S,

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -63,14 +64,19 @@ def test_a_machine_that_is_well_ends_with_0() -> None:
     assert {each["state"] for each in findings} <= {"ok", "note"}
 
 
-def test_what_is_to_be_mended_is_listed_and_ends_with_1(settings: LazySettings) -> None:
+def test_what_is_to_be_mended_is_listed_and_ends_with_1(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     settings.MIN_FREE_MB = 2**40
+    monkeypatch.setattr(os, "defpath", str(tmp_path))  # no Python lies where uv looks
+    monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     with pytest.raises(SystemExit) as end:
         call_command("doctor", stdout=printed)
     assert end.value.code == 1
     _, _, to_mend = printed.getvalue().partition("To mend:\n")
     assert "- disk: only" in to_mend and "- packages: the index does not answer" in to_mend
+    assert "No interpreter" not in to_mend
     assert "  hint: " in to_mend and "secret" not in printed.getvalue()
 
 
