@@ -41,6 +41,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("busy")
 
+Contents = list[tuple[str, list[str], list[str], int]]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: with several workers none of them is then left for the end."""
@@ -93,9 +95,39 @@ def cheap_settings() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def untouched_folders() -> dict[Path, Contents]:
+    """Data folders that are as they were made, each with its contents: most tests never touch theirs."""
+    return {}
+
+
 @pytest.fixture(autouse=True)
-def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test has a data folder and a memory of its own."""
+def data_folder(
+    request: pytest.FixtureRequest, settings: Settings, untouched_folders: dict[Path, Contents]
+) -> Iterator[Path]:
+    """Each test has a data folder of its own: one that no test before it has touched."""
+    if "tmp_path" in request.fixturenames or not untouched_folders:
+        settings.DATA_PATH = request.getfixturevalue("tmp_path") / "data"
+        paths.make_all()
+        folder, contents = settings.DATA_PATH, contents_of(settings.DATA_PATH)
+    else:
+        folder, contents = untouched_folders.popitem()
+        settings.DATA_PATH = folder
+    yield folder
+    if contents_of(folder) == contents:
+        untouched_folders[folder] = contents
+
+
+def contents_of(folder: Path) -> Contents:
+    """Every folder within one, with its mode and the names in it."""
+    return [
+        (path, names, files, Path(path).stat().st_mode) for path, names, files in os.walk(folder)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a memory of its own."""
     caches["limits"].clear()
     attempts.forget_all()
     monkeypatch.setattr(execution, "_accepted", {})
@@ -112,9 +144,6 @@ def data_folder(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(teller, "wake", lambda: None)  # its thread would see none of a test's rows
     monkeypatch.setattr(teller, "_is_at_work", False)
     monkeypatch.setattr(history, "_unmarked", set())
-    settings.DATA_PATH = tmp_path / "data"
-    paths.make_all()
-    return tmp_path / "data"
 
 
 @pytest.fixture(autouse=True)

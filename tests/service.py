@@ -31,8 +31,9 @@ from django.core.management import call_command
 call_command("prepare")
 from tempo_site.models import ApiKey
 from django.contrib.auth import get_user_model
+from django.test import Client
 ApiKey.issue(name="tests", token={TOKEN!r})
-get_user_model().objects.create_superuser("ann", "", {PASSWORD!r})
+Client().force_login(get_user_model().objects.create_superuser("ann", "", {PASSWORD!r}))
 """
 # As `serve` leaves it: all in one file.
 CLOSE = """

@@ -21,6 +21,7 @@ from tempo_site.api import api
 from tempo_site.models import ApiKey
 from tempo_site.web import byte_code
 from tests.factories import make_script
+from tests.rows import each_row
 from tests.service import ROOT
 
 OPERATIONS = {
@@ -301,7 +302,7 @@ def test_no_operation_answers_with_a_redirect() -> None:
         )
 
 
-@pytest.mark.parametrize("operation", sorted(OPERATIONS - NEED_A_BODY))
+@each_row("operation", sorted(OPERATIONS - NEED_A_BODY))
 def test_an_unknown_query_parameter_is_refused_and_the_known_ones_are_named(
     operation: str, key: str
 ) -> None:

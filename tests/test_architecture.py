@@ -6,11 +6,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-import pytest
-
 from runs_app.states import Kind, Status
 from scripts_app.models import Environment
 from tests.modules import NAMES, PACKAGES, PRODUCT, ROOT, TESTS, Module
+from tests.rows import each_row
 
 FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
 GROUND = frozenset(
@@ -329,7 +328,7 @@ def violations(check: Check, modules: list[Module]) -> str:
     return "\n".join(line for module in modules for line in check(module, NAMES))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "check",
     [
         imports_to_the_right,
@@ -344,9 +343,7 @@ def test_the_product_keeps(check: Check) -> None:
     assert not (found := violations(check, PRODUCT)), f"{check.__doc__}\n{found}"
 
 
-@pytest.mark.parametrize(
-    "check", [hidden_imports, missing_docstring, vague_names, long_functions, long_modules]
-)
+@each_row("check", [hidden_imports, missing_docstring, vague_names, long_functions, long_modules])
 def test_the_product_and_its_tests_keep(check: Check) -> None:
     assert not (found := violations(check, [*PRODUCT, *TESTS])), f"{check.__doc__}\n{found}"
 
@@ -408,7 +405,7 @@ KNOWN = frozenset(
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("check", "path", "source"),
     [
         (imports_to_the_right, "scripts_app/versions/versions.py", "from runs_app import triggers"),
@@ -490,7 +487,7 @@ def test_a_check_catches(check: Check, path: str, source: str) -> None:
     assert found[0].startswith(f"{path}:")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("check", "path", "source"),
     [
         (

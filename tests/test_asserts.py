@@ -3,9 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-import pytest
-
 from tests.modules import PRODUCT, Module
+from tests.rows import each_row
 
 
 def meaningful_asserts(module: Module) -> Iterator[str]:
@@ -32,7 +31,7 @@ def test_no_rule_rests_on_an_assert() -> None:
     assert [line for module in PRODUCT for line in meaningful_asserts(module)] == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("source", "count"),
     [
         ("assert key.is_valid()", 1),

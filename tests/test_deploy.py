@@ -12,6 +12,7 @@ import yaml
 
 from deploy.generator import files
 from runs_app.launcher.identity import users
+from tests.rows import each_row
 
 COMPOSE_FILES = [path for path in files.made() if path.name == "compose.yaml"]
 # What Compose 2.20 knows; 1.29.2 too, which Debian 12 has.
@@ -27,7 +28,7 @@ def service_of(path: Path) -> dict[str, Any]:
     return dict(service)
 
 
-@pytest.mark.parametrize("path", files.made(), ids=lambda path: str(path.relative_to(files.ROOT)))
+@each_row("path", files.made())
 def test_a_file_is_what_the_generator_makes(path: Path) -> None:
     assert path.read_text() == files.made()[path], "hint: run `python -m deploy.generator`"
 
@@ -36,7 +37,7 @@ def test_the_capabilities_are_those_that_the_launcher_asks_for() -> None:
     assert set(files.facts()["capabilities"]) == set(users._NEEDED.values())
 
 
-@pytest.mark.parametrize("path", COMPOSE_FILES, ids=lambda path: path.parent.name)
+@each_row("path", COMPOSE_FILES)
 def test_a_compose_file_is_closed_and_old_enough_to_be_read(path: Path) -> None:
     service = service_of(path)
     assert set(service) <= KNOWN_KEYS

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.rows import each_row
+
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLE = re.compile(r"PYSCHED_\w+|SMTP_\w+|FROM_EMAIL")
 ROW = re.compile(r"^\| `(\w+)` \| (?:`([^`]*)`|empty) \| (\S.*) \|$", re.MULTILINE)
@@ -76,7 +78,7 @@ def test_no_variable_is_listed_twice() -> None:
 
 
 def test_variables_are_read_in_the_settings_alone() -> None:
-    readers = [path for path in ROOT.glob("*_*/**/*.py") if "Env()" in path.read_text()]
+    readers = [path for path in ROOT.glob("*_*/**/*.py") if "= Env(" in path.read_text()]
     assert readers == [ROOT / "tempo_site" / "settings.py"]
 
 
@@ -96,7 +98,7 @@ def test_every_make_command_named_in_a_document_exists() -> None:
     assert named <= targets
 
 
-@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+@each_row("document", documents())
 def test_a_link_leads_to_a_file_that_is_there(document: Path) -> None:
     assert dead_links(document) == []
 
@@ -112,7 +114,7 @@ def test_the_changelog_has_a_place_for_what_is_to_come() -> None:
 
 
 # --- the checks see what they are for ------------------------------------------------------------------------------
-@pytest.mark.parametrize(
+@each_row(
     ("source", "read"),
     [
         ('X = env.int("PYSCHED_A", default=3)', {"PYSCHED_A": "3"}),
@@ -170,14 +172,12 @@ def test_troubleshooting_has_commands_and_calls() -> None:
     assert len(CALLS) >= 5 and len(COMMANDS) >= 8, (CALLS, COMMANDS)
 
 
-@pytest.mark.parametrize("call", CALLS)
+@each_row("call", CALLS)
 def test_a_call_in_troubleshooting_is_python(call: str) -> None:
     assert isinstance(ast.parse(call, mode="eval").body, ast.Call)
 
 
-@pytest.mark.parametrize(
-    "command", [*COMMANDS, *re.findall(r"^  RUN (.+)$", TROUBLESHOOTING, re.M)]
-)
+@each_row("command", [*COMMANDS, *re.findall(r"^  RUN (.+)$", TROUBLESHOOTING, re.M)])
 def test_a_command_in_troubleshooting_is_read_by_a_shell(command: str) -> None:
     assert subprocess.run(["sh", "-n", "-c", command], check=False).returncode == 0
 

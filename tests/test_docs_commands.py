@@ -12,6 +12,7 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
 from tempo_site.bootstrap.command_line import SHORT
+from tests.rows import each_row
 from tests.test_docs import ROOT, documents
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -69,7 +70,7 @@ def test_commands_are_found() -> None:
     assert len(blocks("sh")) > 8 and len(blocks("yaml")) >= 1
 
 
-@pytest.mark.parametrize(("document", "text"), blocks("sh"))
+@each_row(("document", "text"), blocks("sh"))
 def test_a_block_for_the_shell_is_read_by_one(document: str, text: str) -> None:
     done = subprocess.run(["sh", "-n", "-c", text], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{document}: {done.stderr}"
@@ -80,12 +81,12 @@ def test_a_block_of_yaml_is_yaml(document: str, text: str) -> None:
     assert yaml.safe_load(text), document
 
 
-@pytest.mark.parametrize(("document", "text"), blocks("python"))
+@each_row(("document", "text"), blocks("python"))
 def test_a_block_of_python_is_python(document: str, text: str) -> None:
     assert ast.parse(text), document
 
 
-@pytest.mark.parametrize(("document", "words"), calls_of_tempo())
+@each_row(("document", "words"), calls_of_tempo())
 def test_a_command_of_tempo_takes_what_the_document_gives_it(
     document: str, words: list[str]
 ) -> None:

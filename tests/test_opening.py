@@ -3,9 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-import pytest
-
 from tests.modules import PRODUCT, Module
+from tests.rows import each_row
 
 OPENING = frozenset(
     {"open", "fdopen", "read_text", "read_bytes", "write_text", "write_bytes", "touch", "mkfifo"}
@@ -16,7 +15,6 @@ READERS = ("scripts_app.environments.builds", "scripts_app.environments.python_i
 OTHERS = {
     "runs_app.launcher.files": "this is the way",
     "runs_app.launcher.folders": "folders, and /proc",
-    "runs_app.launcher.removal": "folders that are deleted",
     "runs_app.launcher.bells": "the folder of the bells",
     "runs_app.launcher.forking": "/dev/null",
     "runs_app.launcher.server": "/dev/null",
@@ -24,7 +22,6 @@ OTHERS = {
     "runs_app.launcher.identity.landlock": "what a script may read, by O_PATH",
     "runs_app.launcher.identity.limits": "/proc",
     "runs_app.launcher.identity.names": "the users of the system",
-    "runs_app.launcher.identity.users": "folders that are given away, by O_PATH",
     "runs_app.launcher.watch.procfs": "/proc",
     "runs_app.admission.memory": "/proc and the cgroup",
     "runs_app.ballast": "the ballast",
@@ -67,7 +64,7 @@ def test_every_exception_is_needed() -> None:
     assert set(READERS) <= {module.name for module in PRODUCT}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "source",
     [
         "open(path)",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
+from tests.rows import each_row
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 120
@@ -65,7 +65,7 @@ Check = Callable[[str, str], Iterator[str]]
 CHECKS: list[Check] = [wide_lines, long_files, shared_lines, indented_texts]
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@each_row("check", CHECKS)
 def test_templates_style_sheets_and_scripts_keep(check: Check) -> None:
     assert FILES, "no files found: the pattern is wrong"
     found = [
@@ -82,7 +82,7 @@ def test_no_folder_of_scripts_holds_more_than_one_can_look_over() -> None:
     assert not {name: size for name, size in sizes.items() if size > MODULES_OF_A_FOLDER}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("check", "path", "text"),
     [
         (wide_lines, "templates/a.html", "é" * (WIDTH + 1)),
@@ -104,7 +104,7 @@ def test_a_check_catches(check: Check, path: str, text: str) -> None:
     assert len(list(check(path, text))) == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("check", "path", "text"),
     [
         (wide_lines, "templates/a.html", "é" * WIDTH),

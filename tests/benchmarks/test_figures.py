@@ -6,6 +6,7 @@ import pytest
 
 from tests.benchmarks.figures import Figure, percentile
 from tests.benchmarks.imports import weights
+from tests.rows import each_row
 
 # What `python -X importtime` writes: self time, cumulative time, then the name, indented as it was nested.
 REPORT = """
@@ -61,7 +62,7 @@ def test_a_line_shows_the_baseline_and_the_number_that_is_judged() -> None:
     assert (line["baseline_value"], line["difference"], line["median"]) == (10.0, 20.0, 9)
 
 
-@pytest.mark.parametrize(("percent", "sample"), [(50, 50), (95, 95), (99, 99), (100, 100)])
+@each_row(("percent", "sample"), [(50, 50), (95, 95), (99, 99), (100, 100)])
 def test_a_percentile_is_one_of_the_samples(percent: float, sample: int) -> None:
     assert percentile(range(100, 0, -1), percent) == sample
 

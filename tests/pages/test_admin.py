@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, StorageState, expect
 
-from tests.pages.browser import LIMIT_MS, browser_of, log_in
+from tests.pages.browser import LIMIT_MS, browser_of
 from tests.service import Service, wait_for
 
 CODE = "import time\nprint('hello from the admin', flush=True)\ntime.sleep(600)\n"
@@ -79,9 +79,8 @@ def fill_schedule(screen: Page, number: int, *, cron: str) -> None:
     screen.fill(f"[name=schedules-{number}-cron]", cron)
 
 
-def test_the_admin_works_without_javascript(service: Service) -> None:
-    with browser_of(java_script_enabled=False) as page:
-        log_in(page, service.url)
+def test_the_admin_works_without_javascript(service: Service, session: StorageState) -> None:
+    with browser_of(java_script_enabled=False, storage_state=session) as page:
         page.goto(f"{service.url}/admin/scripts_app/script/add/")
         page.fill("[name=name]", "Plain")
         page.fill("[name=code]", "print('plain')")

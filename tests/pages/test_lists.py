@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, StorageState, expect
 
-from tests.pages.browser import LIMIT_MS, browser_of, log_in
+from tests.pages.browser import LIMIT_MS, browser_of
 from tests.service import Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
@@ -82,10 +82,11 @@ def test_what_is_typed_into_the_folder_field_outlives_a_refresh(
     assert len(service.get(f"/runs?script={slugs[0]}")["items"]) == 0
 
 
-def test_without_javascript_the_lists_filter_and_act(service: Service) -> None:
+def test_without_javascript_the_lists_filter_and_act(
+    service: Service, session: StorageState
+) -> None:
     service.run(service.make_script("Alone", "print('hello')\n", folder="Ops"))
-    with browser_of(java_script_enabled=False) as page:
-        log_in(page, service.url)
+    with browser_of(java_script_enabled=False, storage_state=session) as page:
         page.goto(f"{service.url}/runs/?script=alone")
         page.get_by_label("Status").select_option("failed")
         page.get_by_role("button", name="Filter").click()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, StorageState, expect
 
-from tests.pages.browser import Look, browser_of, log_in
+from tests.pages.browser import Look, browser_of
 from tests.pages.test_run_page import MAX_ROWS
 from tests.service import Service, wait_for
 
@@ -319,10 +319,9 @@ def test_a_progress_bar_is_one_line_that_changes(service: Service, screen: Page)
     expect(screen.locator(".row-x")).to_have_text(["done"])
 
 
-def test_a_phone_wraps_and_has_no_sideways_scroll(service: Service) -> None:
+def test_a_phone_wraps_and_has_no_sideways_scroll(service: Service, session: StorageState) -> None:
     run = finished_run(service, lambda number: f"{number} " + "wide" * 100, 300)
-    with browser_of(Look.PHONE) as phone:
-        log_in(phone, service.url)
+    with browser_of(Look.PHONE, storage_state=session) as phone:
         phone.goto(f"{service.url}/runs/{run}/#L200")
         in_view(phone, 200)
         assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -341,10 +340,10 @@ def test_a_phone_wraps_and_has_no_sideways_scroll(service: Service) -> None:
 
 def test_without_javascript_the_end_of_the_output_is_there_with_its_numbers(
     service: Service,
+    session: StorageState,
 ) -> None:
     run = finished_run(service, lambda number: f"\x1b[31mline {number}\x1b[0m", 500)
-    with browser_of(java_script_enabled=False) as page:
-        log_in(page, service.url)
+    with browser_of(java_script_enabled=False, storage_state=session) as page:
         page.goto(f"{service.url}/runs/{run}/")
         expect(page.locator(".row-x").last).to_have_text("line 500")
         expect(page.locator(".row-gap")).to_be_visible()
@@ -403,10 +402,11 @@ def test_lines_behind_a_gap_keep_their_real_numbers(service: Service, screen: Pa
     expect(screen.locator(".row.is-current")).to_have_attribute("data-n", "950")
 
 
-def test_without_javascript_a_gap_is_not_called_all_of_the_output(service: Service) -> None:
+def test_without_javascript_a_gap_is_not_called_all_of_the_output(
+    service: Service, session: StorageState
+) -> None:
     run = run_with_gap(service)
-    with browser_of(java_script_enabled=False) as page:
-        log_in(page, service.url)
+    with browser_of(java_script_enabled=False, storage_state=session) as page:
         page.goto(f"{service.url}/runs/{run}/")
         expect(page.locator(".row-n").last).to_have_attribute("data-n", "1000")
         expect(page.locator("[data-state]")).to_have_text("Its output, but for what was left out.")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Response, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Response, StorageState, expect
 
 from tests import local_index
-from tests.pages.browser import LIMIT_MS, Look, browser_of, log_in
+from tests.pages.browser import LIMIT_MS, Look, browser_of
 from tests.service import Service, wait_for
 
 SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d UTC$")
@@ -482,10 +482,10 @@ def test_hostile_text_is_text_and_the_keyboard_can_leave(service: Service, scree
 
 def test_without_javascript_the_same_form_saves_runs_and_tells_of_a_conflict(
     service: Service,
+    session: StorageState,
 ) -> None:
     slug = service.make_script("Plain", START)
-    with browser_of(Look.PHONE, java_script_enabled=False) as page:
-        log_in(page, service.url)
+    with browser_of(Look.PHONE, java_script_enabled=False, storage_state=session) as page:
         page.goto(f"{service.url}/scripts/{slug}/edit/")
         page.fill("#id_code", "print('draft')\n")
         page.get_by_role("button", name="Save as a draft").click()
@@ -506,10 +506,9 @@ def test_without_javascript_the_same_form_saves_runs_and_tells_of_a_conflict(
         expect(page).to_have_url(re.compile(r"/runs/\d+/$"))
 
 
-def test_the_page_with_its_editor_stays_light(service: Service) -> None:
+def test_the_page_with_its_editor_stays_light(service: Service, session: StorageState) -> None:
     slug = service.make_script("Light", START)
-    with browser_of() as page:
-        log_in(page, service.url)
+    with browser_of(storage_state=session) as page:
         answers: list[Response] = []
         page.context.new_cdp_session(page).send("Network.clearBrowserCache")
         page.on("response", lambda answer: answers.append(answer))

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, StorageState, expect
 
-from tests.pages.browser import LIMIT_MS, browser_of, log_in
+from tests.pages.browser import LIMIT_MS, browser_of
 from tests.service import Service
 
 # Whatever waits on a page waits a tenth of it.
@@ -62,11 +62,10 @@ def test_an_engine_that_fails_meanwhile_shows_with_its_reason(
 
 @pytest.mark.parametrize("has_script", [True, False], ids=["with", "without"])
 def test_a_double_click_acts_once_with_and_without_javascript(
-    service: Service, *, has_script: bool
+    service: Service, session: StorageState, *, has_script: bool
 ) -> None:
     slug = service.make_script(f"Clicked {has_script}", "print('hello')\n")
-    with browser_of(java_script_enabled=has_script) as page:
-        log_in(page, service.url)
+    with browser_of(java_script_enabled=has_script, storage_state=session) as page:
         page.goto(f"{service.url}/scripts/{slug}/runs/")
         page.get_by_role("button", name="Run", exact=True).dblclick()
         expect(page).to_have_url(re.compile(r"/runs/\d+/"), timeout=LIMIT_MS)

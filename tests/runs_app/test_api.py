@@ -19,6 +19,7 @@ from scripts_app.models import Script
 from tempo_site.lib import paths
 from tempo_site.models import ApiKey
 from tests.factories import make_run, make_script
+from tests.rows import each_row
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 STORED = b"1000 O F one\n1001 E P tw\n1002 S F Stopped\n1003 E F o\n1004 O P \xff\x00\n"
@@ -148,7 +149,7 @@ def test_it_refuses_inputs_by_their_names(program: Client, script: Script) -> No
 
 
 @pytest.mark.usefixtures("script")
-@pytest.mark.parametrize(
+@each_row(
     "params",
     [
         '"text"',
@@ -283,7 +284,7 @@ def test_it_filters_by_script_status_and_kind(program: Client, script: Script) -
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("query", "field"),
     [
         ("limit=0", "limit"),

@@ -9,6 +9,7 @@ from django.db import OperationalError
 from runs_app import ballast
 from tempo_site.lib import paths
 from tests.factories import NOW
+from tests.rows import each_row
 
 
 def test_it_is_made_where_there_is_room_and_takes_real_space() -> None:
@@ -54,7 +55,7 @@ def test_it_goes_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not paths.ballast().exists()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "goes"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), True),

@@ -24,6 +24,7 @@ from scripts_app.packages import interpreters
 from scripts_app.scripts import ScriptError
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -213,7 +214,7 @@ def test_one_at_a_time_is_installed() -> None:
     assert install("3.13") != install()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "version",
     ["", "3.7", "3.15", "3", "latest", "3.12 --reinstall", "pypy3.10", "3.12\n3.13", "../x"],
 )

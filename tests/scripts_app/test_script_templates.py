@@ -19,6 +19,7 @@ from scripts_app.script_templates import ScriptTemplate
 from scripts_app.timing import rule
 from scripts_app.validation import ScriptError
 from tests.factories import NOW
+from tests.rows import each_row
 from tests.service import ROOT
 
 TEMPLATES = list(script_templates.all_templates().values())
@@ -28,7 +29,7 @@ PROMISED = (
     " certificate_expiry git_mirror nightly_tests page_screenshot"
 )
 
-each = pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
+each = each_row("template", TEMPLATES)
 
 
 @pytest.fixture

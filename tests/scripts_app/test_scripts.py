@@ -20,6 +20,7 @@ from scripts_app.schedules import schedules
 from scripts_app.scripts import ScriptError, StaffNeeded
 from tempo_site.lib import paths
 from tests.factories import NOW
+from tests.rows import each_row
 
 OnCommit = Callable[..., AbstractContextManager[list[Callable[[], Any]]]]
 
@@ -39,7 +40,7 @@ def make_schedule(script: Script) -> Schedule:
 
 
 # --- names ---------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
+@each_row(
     ("name", "slug"),
     [
         ("Data Backup Script!", "data-backup-script"),
@@ -101,7 +102,7 @@ def test_scripts_of_one_name_created_at_once_all_get_a_slug_of_their_own() -> No
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "why"),
     [
         ("", "needs a name"),
@@ -135,9 +136,7 @@ def test_scripts_share_a_folder() -> None:
     assert create(folder="Ops").folder == create(folder="Ops").folder
 
 
-@pytest.mark.parametrize(
-    "path", ["/Ops", "Ops//Nightly", "Ops/", "../x", "a/./b", "a/\x07", "a" * 301]
-)
+@each_row("path", ["/Ops", "Ops//Nightly", "Ops/", "../x", "a/./b", "a/\x07", "a" * 301])
 def test_a_bad_folder_is_refused(path: str) -> None:
     with pytest.raises(ScriptError) as refusal:
         create(folder=path)
@@ -152,7 +151,7 @@ def test_tags_are_trimmed_and_kept_once() -> None:
     assert create(tags=[" a", "b", "a", ""]).tags == ["a", "b"]
 
 
-@pytest.mark.parametrize("tags", ["a", [1], ["a" * 51], {"a": 1}, None])
+@each_row("tags", ["a", [1], ["a" * 51], {"a": 1}, None])
 def test_bad_tags_are_refused(tags: object) -> None:
     with pytest.raises(ScriptError) as refusal:
         create(tags=tags)
@@ -171,7 +170,7 @@ def test_limits_may_be_chosen() -> None:
     assert (script.timeout_s, script.memory_mb, script.cpu_s, script.processes) == (0, 64, 5, 2)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "value"),
     [
         ("timeout_s", 31 * 86400),
@@ -195,7 +194,7 @@ def test_a_new_script_has_a_first_version_and_a_wanted_environment(user: User) -
     assert (script.version.number, script.version.code, script.version.author) == (1, "", user)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "value"),
     [
         ("code", "a\0b"),

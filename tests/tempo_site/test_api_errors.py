@@ -20,6 +20,7 @@ from tempo_site.api import api
 from tempo_site.api_errors import error
 from tempo_site.lib import hosts
 from tests.factories import make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +71,7 @@ def test_an_upload_that_is_no_form_is_a_415(program: Client) -> None:
     assert found["hint"] == "send `Content-Type: multipart/form-data`"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     ["", "nothing", "scripts/", "runs/abc", "runs/1/", "runs/-1", "scripts/a b", "schedules"],
 )
@@ -92,7 +93,7 @@ def test_a_wrong_method_is_a_405_that_names_the_right_ones(client: Client) -> No
     assert set(response.headers["Allow"].split(", ")) == {"GET", "POST"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         "",

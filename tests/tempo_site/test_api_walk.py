@@ -3,9 +3,9 @@
 What each may is the table of docs/security.md. A limited key is tried on what is its own and on what is not.
 """
 
+import functools
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -104,18 +104,20 @@ UPLOAD = "POST /scripts/{slug}/files"
 Rows = dict[str, object]  # what stands in an address, by the name of its parameter
 
 
-def operations() -> Iterator[str]:
-    for path, methods in api.get_openapi_schema()["paths"].items():
-        for method in methods:
-            yield f"{method.upper()} {path.removeprefix('/api/v1')}"
+@functools.cache
+def operations() -> list[str]:
+    """Every operation in the order of the walk: what removes something comes last."""
+    found = [
+        f"{method.upper()} {path.removeprefix('/api/v1')}"
+        for path, methods in api.get_openapi_schema()["paths"].items()
+        for method in methods
+    ]
+    return sorted(found, key=place)
 
 
 def place(operation: str) -> tuple[int, int]:
     method, path = operation.split()
     return ORDER.index(method), -len(path)
-
-
-OPERATIONS = sorted(operations(), key=place)
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +227,7 @@ def is_for_limited(operation: str) -> bool:
 def test_whoever_shows_no_good_key_is_refused_everywhere(ours: Rows) -> None:
     let_in = []
     for name, token in tokens_of_nobody().items():
-        answers = {operation: call(token, operation, ours)[0] for operation in OPERATIONS}
+        answers = {operation: call(token, operation, ours)[0] for operation in operations()}
         let_in += [(name, each, status) for each, status in answers.items() if status != 401]
     assert let_in == []
 
@@ -233,8 +235,8 @@ def test_whoever_shows_no_good_key_is_refused_everywhere(ours: Rows) -> None:
 @pytest.mark.parametrize("scope", ["read", "run", "full"])
 def test_a_key_may_do_what_its_scope_says(ours: Rows, scope: str) -> None:
     token = make_key(scope)
-    refused = {each for each in OPERATIONS if call(token, each, ours)[0] == 403}
-    assert refused == {each for each in OPERATIONS if not may(each, scope)}
+    refused = {each for each in operations() if call(token, each, ours)[0] == 403}
+    assert refused == {each for each in operations() if not may(each, scope)}
 
 
 @pytest.mark.parametrize(
@@ -245,14 +247,14 @@ def test_a_limited_key_finds_its_own_and_nothing_of_others(
 ) -> None:
     token = make_key(scope, limits=limits(kind))
     told = []
-    for operation in OPERATIONS:
+    for operation in operations():
         status, text = call(token, operation, theirs)
         is_told = status == 200 and THEIRS in text
         if is_told or status != status_for_others(operation, scope):
             told.append((operation, status, text))
     assert told == []
     wrong = []
-    for operation in filter(lambda each: may(each, scope), OPERATIONS):
+    for operation in filter(lambda each: may(each, scope), operations()):
         status, text = call(token, operation, ours)
         is_let_in = status != 404 or bool(NOT_THERE.search(operation))
         if is_let_in != is_for_limited(operation) or THEIRS in text:

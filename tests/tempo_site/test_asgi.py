@@ -11,9 +11,10 @@ from django.http import StreamingHttpResponse
 
 from tempo_site import asgi, health
 from tempo_site.lib import origins
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("origin", "host", "allowed"),
     [
         ("http://tower.local:8000", "tower.local:8000", True),
@@ -183,7 +184,7 @@ def test_healthz_is_taken_for_json_alone_and_kept_by_nobody() -> None:
     assert headers[b"cache-control"] == b"no-store"
 
 
-@pytest.mark.parametrize("path", ["/ws/", "/ws/nothing/", "/ws/runs/x/", "/"])
+@each_row("path", ["/ws/", "/ws/nothing/", "/ws/runs/x/", "/"])
 def test_a_socket_where_there_is_none_is_refused_without_a_word(path: str) -> None:
     sent: list[Any] = []
 

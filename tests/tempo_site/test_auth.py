@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from tempo_site import auth
 from tempo_site.models import ApiKey, digest
+from tests.rows import each_row
 
 LONG = "0123456789abcdefghijklmnopqrstuvwxyz"
 NOW = timezone.now()
@@ -39,7 +40,7 @@ def test_it_finds_a_key_in_its_own_header(name: str) -> None:
     assert auth.key_of_headers({name: token}) == key
 
 
-@pytest.mark.parametrize(
+@each_row(
     "headers",
     [
         {},

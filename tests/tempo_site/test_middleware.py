@@ -13,6 +13,7 @@ from tempo_site.middleware import (
     PageMiddleware,
     StaticFilesMiddleware,
 )
+from tests.rows import each_row
 
 
 def answer(request: HttpRequest) -> HttpResponse:
@@ -32,7 +33,7 @@ def test_a_host_of_ours_is_let_through() -> None:
     assert ask(HTTP_HOST="tower.local:8000").content == b"reached"
 
 
-@pytest.mark.parametrize("host", ["evil.com", "", "evil.com/.local", "[::1].evil.com"])
+@each_row("host", ["evil.com", "", "evil.com/.local", "[::1].evil.com"])
 def test_a_foreign_host_gets_400_with_a_hint(host: str) -> None:
     response = ask(HTTP_HOST=host)
     assert response.status_code == 400
@@ -147,7 +148,7 @@ def test_a_static_file_is_sent_compressed_to_those_who_take_it(
     assert (response.headers["Content-Encoding"], body(response)) == ("gzip", b"compressed")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     [
         "/static/css/site.css.gz",

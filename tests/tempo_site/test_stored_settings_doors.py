@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from tempo_site.models import Setting
 from tempo_site.stored_settings import store
 from tests.calling import send
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -158,7 +159,7 @@ def test_a_program_reads_and_changes_settings_and_never_sees_a_secret(program: C
     assert named(answer, "SMTP_PORT")["source"] == "default"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "field"),
     [
         ({"SMTP_PORT": 70_000}, "SMTP_PORT"),

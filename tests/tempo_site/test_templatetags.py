@@ -4,7 +4,6 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 
@@ -19,11 +18,12 @@ from tempo_site.templatetags.tempo import (
     time_of_day,
     until,
 )
+from tests.rows import each_row
 
 LAST = datetime(9999, 12, 31, 23, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sentence", "shown"),
     [
         ("no version of `reqests`", "no version of <code>reqests</code>"),
@@ -61,7 +61,7 @@ def test_what_has_passed_or_is_not_there_is_no_time_away() -> None:
     assert (until(None, now), until(now, now), until(LAST, LAST)) == (0, 0, 0)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "words"),
     [(-3, "3 s ago"), (-125, "2 min 5 s ago"), (-7200, "2 h ago"), (90, "in 1 min 30 s")],
 )
@@ -84,9 +84,7 @@ def red_share(ended: int, bad: int) -> float:
     return int(found[1]) / SIDE if found else 0
 
 
-@pytest.mark.parametrize(
-    ("ended", "bad"), [(60, 1), (60, 15), (60, 30), (60, 45), (60, 60), (1, 1)]
-)
+@each_row(("ended", "bad"), [(60, 1), (60, 15), (60, 30), (60, 45), (60, 60), (1, 1)])
 def test_an_hour_is_red_as_far_as_its_runs_ended_badly(ended: int, bad: int) -> None:
     assert abs(red_share(ended, bad) - bad / ended) <= 2 / SIDE
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.corpus.tracebacks import make_logs
 from tests.corpus.tracebacks.reading import explain
+from tests.rows import each_row
 
 LOGS = [(case, python) for case in make_logs.cases() for python in make_logs.pythons_of(case)]
 NAMES = [f"{case['name']}-{python}" for case, python in LOGS]
@@ -18,7 +17,7 @@ def test_there_is_a_log_of_each_case_and_no_other() -> None:
     assert len(expected) >= 80
 
 
-@pytest.mark.parametrize(("case", "python"), LOGS, ids=NAMES)
+@each_row(("case", "python"), LOGS)
 def test_a_log_is_explained(case: dict[str, Any], python: str) -> None:
     found = explain(make_logs.log_of(case, python).read_bytes(), case["exit"])
     assert found

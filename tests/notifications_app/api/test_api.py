@@ -12,6 +12,7 @@ from tempo_site.models import ApiKey
 from tests.calling import send
 from tests.factories import make_run, make_script
 from tests.notifications_app.telling import FakeCourier, failing, make_channel, make_rule
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +91,7 @@ def test_a_channel_is_changed_listed_and_deleted(program: Client) -> None:
     assert send(program, "GET", f"/channels/{first.pk}")[0] == 404
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "field"),
     [
         ({"kind": "pigeon"}, "kind"),

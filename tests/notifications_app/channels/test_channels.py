@@ -12,6 +12,7 @@ from scripts_app.variables import rotation
 from tempo_site.lib import secret_key
 from tests.factories import NOW, make_schedule, make_script
 from tests.notifications_app.telling import URL, make_channel
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 SECRET = "whsec_" + "QUJD" * 8
@@ -46,7 +47,7 @@ def test_an_unknown_zone_is_named_before_the_hint() -> None:
         make_channel(timezone="Mars")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fields", "url", "field"),
     [
         ({"kind": "webhook"}, "", "url"),

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-import pytest
-
 from notifications_app.delivery import grouping
 from notifications_app.models import Channel
+from tests.rows import each_row
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -24,7 +23,7 @@ def due_s(
     return (due - NOON).total_seconds()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "expected"),
     [
         ({}, 0),
@@ -48,15 +47,13 @@ def test_a_message_is_due(given: dict[str, Any], expected: float) -> None:
     assert due_s(**given) == expected
 
 
-@pytest.mark.parametrize(
-    ("oldest", "collects"), [(100, True), (299, True), (300, False), (900, False)]
-)
+@each_row(("oldest", "collects"), [(100, True), (299, True), (300, False), (900, False)])
 def test_what_was_collected_is_followed_by_the_whole_interval(oldest: int, collects: bool) -> None:
     channel = Channel(last_message_at=NOON)
     assert grouping.collects_next(channel, oldest=after(oldest)) == collects
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("begin", "end", "moment", "expected"),
     [
         ("22:00", "07:00", "2026-11-23T23:00+00:00", "2026-11-24T07:00+00:00"),

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from notifications_app.channels.addresses import AddressRefused, Policy
+from tests.rows import each_row
 
 ALWAYS_REFUSED = [
     "169.254.169.254",
@@ -47,15 +48,15 @@ def is_refused(host: str, *, port: int = 443, policy: Policy) -> bool:
     return False
 
 
-@pytest.mark.parametrize("host", ALWAYS_REFUSED)
 @pytest.mark.parametrize("allows_private", [True, False])
+@each_row("host", ALWAYS_REFUSED)
 def test_addresses_of_the_network_itself_are_never_spoken_to(
     host: str, allows_private: bool
 ) -> None:
     assert is_refused(host, policy=Policy(allows_private=allows_private))
 
 
-@pytest.mark.parametrize("host", PRIVATE)
+@each_row("host", PRIVATE)
 def test_private_addresses_are_a_setting(host: str) -> None:
     assert not is_refused(host, policy=Policy(allows_private=True))
     assert is_refused(host, policy=Policy(allows_private=False))
@@ -66,9 +67,7 @@ def test_public_addresses_may_be_spoken_to(host: str) -> None:
     assert not is_refused(host, policy=Policy(allows_private=False))
 
 
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"]
-)
+@each_row("host", ["127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"])
 def test_tempos_own_port_is_refused_on_this_machine(host: str) -> None:
     policy = Policy(own_port=8000)
     assert is_refused(host, port=8000, policy=policy)
@@ -95,7 +94,7 @@ def test_a_name_is_no_address_to_connect_to() -> None:
     assert is_refused("example.org", policy=Policy())
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "ftp://example.org/",
@@ -117,7 +116,7 @@ def test_an_address_is_refused_in_the_form_already(url: str) -> None:
         Policy(own_port=8000).check_url(url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "https://example.org/hook?a=b",

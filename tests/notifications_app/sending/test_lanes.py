@@ -4,11 +4,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from notifications_app.delivery.letters import Answer, Letter, Outcome
 from notifications_app.sending import redaction, texts
 from notifications_app.sending.child import Lanes, lane_of
+from tests.rows import each_row
 
 
 def letter(message_id: str, channel: str) -> Letter:
@@ -46,7 +45,7 @@ def test_letters_of_a_channel_are_sent_in_their_order() -> None:
     assert len(answers) == 150
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("outcome", "status"),
     [
         ("retry", None),
@@ -110,7 +109,7 @@ def test_a_receiver_that_never_ends_its_answer_holds_its_own_letters_only() -> N
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "line",
     [
         "",
@@ -139,7 +138,7 @@ def test_an_answer_is_read_as_it_was_written() -> None:
     assert answer.line().count("\n") == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "limit", "expected"),
     [
         ("short", 5, "short"),
@@ -153,9 +152,7 @@ def test_a_text_is_cut_as_services_count(text: str, limit: int, expected: str) -
     assert texts.cut(text, limit) == expected
 
 
-@pytest.mark.parametrize(
-    ("limit", "expected"), [(12, "🔥🔥…"), (11, "🔥🔥…"), (10, "🔥…"), (2, "")]
-)
+@each_row(("limit", "expected"), [(12, "🔥🔥…"), (11, "🔥🔥…"), (10, "🔥…"), (2, "")])
 def test_a_text_is_cut_in_bytes_where_a_service_counts_them(limit: int, expected: str) -> None:
     assert texts.cut("🔥" * 4, limit, measure=texts.utf8_bytes) == expected
 
@@ -173,16 +170,14 @@ CALLS = (
 )
 
 
-@pytest.mark.parametrize("text", CALLS)
+@each_row("text", CALLS)
 def test_a_call_is_parted_by_a_character_that_nobody_sees(text: str) -> None:
     harmless = texts.without_calls(f"see {text}")
     assert text not in harmless
     assert harmless.replace("\u200b", "") == f"see {text}"
 
 
-@pytest.mark.parametrize(
-    "text", ["ann@example.org", "@allowed", "a < b", "<b>", "x@hereford.example"]
-)
+@each_row("text", ["ann@example.org", "@allowed", "a < b", "<b>", "x@hereford.example"])
 def test_what_calls_nobody_stays(text: str) -> None:
     assert texts.without_calls(text) == text
 
@@ -194,7 +189,7 @@ def test_what_a_terminal_would_interpret_goes_and_lines_stay() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("target", "words", "shown"),
     [
         (

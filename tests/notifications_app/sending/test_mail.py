@@ -19,6 +19,7 @@ from tests.notifications_app.sending.mail_receiver import (
     mail_server,
 )
 from tests.notifications_app.sending.receivers import closed_port
+from tests.rows import each_row
 
 Certificate = tuple[Path, ssl.SSLContext]
 HEADERS = {
@@ -125,7 +126,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_believed(
     assert (servers[security].passwords, servers[security].letters) == ([], [])
 
 
-@pytest.mark.parametrize(("security", "port", "expected"), SECURITIES)
+@each_row(("security", "port", "expected"), SECURITIES)
 def test_auto_goes_by_the_port(security: str, port: int, expected: str) -> None:
     assert mail_servers.security_of(security, port) == expected
 

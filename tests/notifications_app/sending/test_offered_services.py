@@ -19,6 +19,7 @@ from notifications_app.channels.offered_services import (
 from notifications_app.delivery.letters import Letter
 from notifications_app.sending import apprise_services
 from tests.notifications_app.sending.receivers import WebReceiver
+from tests.rows import each_row
 
 IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
 PLUGINS = NotificationManager()
@@ -60,7 +61,7 @@ def test_offered_services_speak_by_requests_alone() -> None:
     assert {schema: found for schema, found in others.items() if found} == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "discord://123/abc",
@@ -73,7 +74,7 @@ def test_an_address_of_an_offered_service_passes(url: str) -> None:
     offered_services.check(url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "mailto://user:pass@example.org",

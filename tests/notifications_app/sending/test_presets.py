@@ -16,6 +16,7 @@ from notifications_app.channels.presets import BY_NAME, PRESETS, FieldRefused
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending import apprise_services
 from tests.notifications_app.sending.receivers import Received, Reply, WebReceiver
+from tests.rows import each_row
 
 VALUES = {
     "discord": {
@@ -320,7 +321,7 @@ def test_addresses_of_presets_are_offered(name: str) -> None:
     offered_services.check(BY_NAME[name].url(VALUES[name]))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "values", "field"),
     [
         ("discord", {"address": "https://evil.example/api/webhooks/1/a"}, "address"),

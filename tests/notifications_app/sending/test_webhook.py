@@ -9,6 +9,7 @@ import pytest
 from notifications_app.delivery.letters import Answer, Letter
 from notifications_app.sending import exchanges, heartbeat, webhook
 from tests.notifications_app.sending.receivers import Reply, WebReceiver
+from tests.rows import each_row
 
 SECRET, OLD_SECRET = (
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -89,7 +90,7 @@ def test_a_status_means(status: int, outcome: str, receiver: WebReceiver) -> Non
     assert len(receiver.received) == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "seconds"),
     [
         ("120", 120),

@@ -13,6 +13,7 @@ from notifications_app.models import Channel, Rule
 from tempo_site.stored_settings import store
 from tests.factories import make_script
 from tests.notifications_app.telling import FakeCourier, failing, make_channel, make_rule
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +111,7 @@ def test_a_stored_address_is_kept_when_nothing_is_typed_and_never_shown(admin: C
     assert "days" in targets.target_of(channel)["url"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "field", "words"),
     [
         ({"url": "http://169.254.169.254/"}, "url", "169.254.169.254"),

@@ -21,6 +21,7 @@ from runs_app.scheduler import ticker
 from scripts_app.versions import drafts
 from tempo_site.lib import waking_broker
 from tests.factories import NOW, make_script
+from tests.rows import each_row
 from tests.service import wait_for
 
 
@@ -68,7 +69,7 @@ def test_a_function_that_returns_while_stopping_is_not(idle: Engine) -> None:
     assert calls == [1]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wait", "expected_s"),
     [
         (timedelta(seconds=1.5), 1.5),

@@ -10,6 +10,7 @@ from runs_app.failures import error_output
 from runs_app.states import Status
 from tests.corpus.tracebacks import make_logs
 from tests.corpus.tracebacks.reading import explain, explain_records, records, run_end
+from tests.rows import each_row
 from tests.runs_app.history.finished_runs import ended
 
 KB = 1024
@@ -49,7 +50,7 @@ def calls_for(stderr: bytes) -> int:
     return count
 
 
-@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+@each_row("piece", HOSTILE.values())
 def test_the_work_is_bounded(piece: bytes) -> None:
     small = calls_for((piece * (64 * KB))[: 64 * KB])
     large = calls_for((piece * (512 * KB))[: 512 * KB])

@@ -11,6 +11,7 @@ from runs_app.figures.tally import Tally, tally_of_run, total
 from runs_app.models import Run
 from runs_app.states import Status
 from tests.factories import NOW
+from tests.rows import each_row
 
 GOOD, BAD, SKIPPED, CANCELLED = Status.SUCCEEDED, Status.FAILED, Status.SKIPPED, Status.CANCELLED
 
@@ -30,7 +31,7 @@ def test_the_rate_is_of_verdicts_and_unknown_without_any() -> None:
     assert total([of(SKIPPED)]).rate is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("ends", "expected"),
     [
         ([], (0, 0, 0)),

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.rows import each_row
 from tests.runs_app.launcher.confined import BASIC, MODES, PREFIX, Mode, Place, found_out, opened
 from tests.runs_app.launcher.harness import is_gone
 
@@ -283,7 +284,7 @@ def basic_answers() -> Iterator[dict[str, str]]:
         yield burglary.try_all(ATTEMPTS | OF_OWN_USER | OF_LANDLOCK)
 
 
-@pytest.mark.parametrize("attempt", ALL)
+@each_row("attempt", ALL)
 def test_it_is_denied(answers: dict[str, str], attempt: str) -> None:
     assert answers[attempt] != ""
 
@@ -298,9 +299,7 @@ def test_landlock_denies_more(burglary: Burglary, answers: dict[str, str]) -> No
         assert [attempt for attempt in OF_LANDLOCK if not answers[attempt]] == []
 
 
-@pytest.mark.parametrize(
-    "attempt", [name for name in ATTEMPTS | OF_OWN_USER | OF_LANDLOCK if is_possible(name)]
-)
+@each_row("attempt", [name for name in ATTEMPTS | OF_OWN_USER | OF_LANDLOCK if is_possible(name)])
 def test_without_any_layer_the_same_attempt_works(
     basic_answers: dict[str, str], attempt: str
 ) -> None:

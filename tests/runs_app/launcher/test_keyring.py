@@ -12,6 +12,7 @@ from subprocess import PIPE
 import pytest
 
 from runs_app.launcher.identity import keyring, prctl
+from tests.rows import each_row
 from tests.runs_app.launcher.confined import MODES, ORDINARY, PYTHON, STRONG, Mode, Place
 
 KEYCTL = keyring._KEYCTL[os.uname().machine]
@@ -46,7 +47,7 @@ def leave_a_key() -> None:
     libc.syscall(ADD_KEY, b"user", b"tempo-test", b"ticket", ctypes.c_size_t(6), session)
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+@each_row("mode", MODES)
 def test_a_key_is_found_neither_by_the_next_run_nor_by_one_that_tempo_was_started_with(
     mode: Mode,
 ) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runs_app.launcher import bells
 from runs_app.launcher.output import capture, log_file
 from runs_app.launcher.output.masking import MASK, Mask, Masker
+from tests.rows import each_row
 from tests.runs_app.launcher.harness import joined, parse_log, wait_for
 
 PASSWORD = b"hunter2-and-more"
@@ -29,7 +30,7 @@ def test_a_value_becomes_four_dots() -> None:
     assert masked(b"user=me password=" + PASSWORD + b";\n") == b"user=me password=" + MASK + b";\n"
 
 
-@pytest.mark.parametrize("at", range(1, len(PASSWORD)))
+@each_row("at", range(1, len(PASSWORD)))
 def test_a_value_in_halves_is_masked(at: int) -> None:
     assert masked(b"<" + PASSWORD[:at], PASSWORD[at:] + b">\n") == b"<" + MASK + b">\n"
 
@@ -65,7 +66,7 @@ def test_values_of_under_four_characters_are_left(value: bytes) -> None:
     assert masked(b"-" + value + b"-\n", secrets=(value,)) == b"-" + value + b"-\n"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "written",
     [
         repr,
@@ -83,7 +84,7 @@ def test_a_value_is_known_as_others_write_it(written: object) -> None:
     assert MASK in found and len(found.replace(MASK, b"").strip(b"\n'\"")) == 0
 
 
-@pytest.mark.parametrize("before", [b"", b"a:", b"me:", b"user:"])
+@each_row("before", [b"", b"a:", b"me:", b"user:"])
 def test_a_value_is_known_in_base64_wherever_it_stands(before: bytes) -> None:
     coded = base64.b64encode(before + PASSWORD + b"\n")
     shown = masked(b"Authorization: Basic " + coded + b"\n")

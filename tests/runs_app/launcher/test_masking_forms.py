@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from runs_app.launcher.output import readings
 from runs_app.launcher.output.masking import MASK, Mask, Masker
+from tests.rows import each_row
 from tests.runs_app.launcher.test_masking import PASSWORD, masked
 
 AWKWARD = "pä s/s<w>'ö\"r&d\\+=1😀2"
@@ -66,8 +67,8 @@ SEQUENCES = [
 ]
 
 
-@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
 @pytest.mark.parametrize("value", [AWKWARD, PASSWORD.decode(), "{=}/&<>"])
+@each_row("writer", WRITERS.values())
 def test_a_value_is_known_as_others_write_it(writer: Callable[[str], str], value: str) -> None:
     written = writer(value).encode()
     for cut in range(len(written)):
@@ -83,7 +84,7 @@ def test_a_value_is_known_in_base32_with_a_line_end() -> None:
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
-@pytest.mark.parametrize("at", range(1, len(PASSWORD), 5))
+@each_row("at", range(1, len(PASSWORD), 5))
 def test_a_sequence_of_a_terminal_in_the_middle_hides_nothing(sequence: str, at: int) -> None:
     line = b"> " + PASSWORD[:at] + sequence.encode() + PASSWORD[at:] + b"\n"
     for cut in range(len(line)):
@@ -106,7 +107,7 @@ def test_output_without_a_secret_is_not_changed() -> None:
     assert masked(*(line[at : at + 1] for at in range(len(line)))) == line
 
 
-@pytest.mark.parametrize("prompt", [b"Name&Date", b"50%", b"C:\\u00", b"\x1b[31", b"&#1234567"])
+@each_row("prompt", [b"Name&Date", b"50%", b"C:\\u00", b"\x1b[31", b"&#1234567"])
 def test_a_prompt_that_ends_like_an_escape_is_shown_after_a_moment(prompt: bytes) -> None:
     masker = Masker(Mask([PASSWORD]))
     assert masker.feed(prompt) + masker.release() == prompt
@@ -136,28 +137,26 @@ ACCOUNT = {
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("part", ["zq/91xx", "tk-5512-ff", "zq\\/91xx", "zq%2f91xx", "cdefgh"])
+@each_row("part", ["zq/91xx", "tk-5512-ff", "zq\\/91xx", "zq%2f91xx", "cdefgh"])
 def test_the_values_within_json_are_masked(indent: int | None, part: str) -> None:
     secret = json.dumps(ACCOUNT, indent=indent).encode()
     assert masked(f"got {part}!\n".encode(), secrets=(secret,)) == b"got " + MASK + b"!\n"
 
 
-@pytest.mark.parametrize("part", ["true", "me", "root", "1234", "port", "password"])
+@each_row("part", ["true", "me", "root", "1234", "port", "password"])
 def test_short_values_numbers_and_names_within_json_are_left(part: str) -> None:
     secret = json.dumps({**ACCOUNT, "a": "true", "b": "root", "c": True}).encode()
     assert masked(f"got {part}!\n".encode(), secrets=(secret,)) == f"got {part}!\n".encode()
 
 
-@pytest.mark.parametrize(
-    "text", ["{", "[" * 20_000, '{"a": }', "[1e999999]", '{"a": "\\ud800lonely"}']
-)
+@each_row("text", ["{", "[" * 20_000, '{"a": }', "[1e999999]", '{"a": "\\ud800lonely"}'])
 def test_what_is_no_json_is_a_value_like_others(text: str) -> None:
     assert (
         masked(f"<{text}>\n".encode(), secrets=(text.encode() + b"-1",)) == f"<{text}>\n".encode()
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "part"),
     [
         ("postgres://me:p%2Fw-99@db.example/app", "p%2Fw-99"),

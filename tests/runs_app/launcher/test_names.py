@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runs_app.launcher.identity import names
+from tests.rows import each_row
 from tests.runs_app.launcher import servers
 from tests.runs_app.launcher.confined import (
     AS_SERVICE_USER,
@@ -103,9 +104,7 @@ def test_a_user_whom_the_system_knows_keeps_its_name() -> None:
     assert names.choose("tempo-x", 0, home=b"/h", library="/l") == names.Naming("root")
 
 
-@pytest.mark.parametrize(
-    ("wanted", "home"), [("a:b", b"/h"), ("a\nb", b"/h"), ("a", b"/h:1"), ("a", b"/h\n")]
-)
+@each_row(("wanted", "home"), [("a:b", b"/h"), ("a\nb", b"/h"), ("a", b"/h:1"), ("a", b"/h\n")])
 def test_what_does_not_fit_into_a_line_of_passwd_is_not_written(wanted: str, home: bytes) -> None:
     assert names.choose(wanted, 4_000_000_000, home=home, library="/l").library == ""
 

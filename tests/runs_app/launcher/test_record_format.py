@@ -18,6 +18,7 @@ import pytest
 from runs_app.launcher.output import log_file, record_format
 from runs_app.launcher.output.record_format import FULL, PIECE, STDERR, STDOUT, SYSTEM
 from runs_app.output.line_index import LineIndex
+from tests.rows import each_row
 from tests.runs_app.launcher.harness import parse_log
 
 SCRIPTS = Path(__file__).parents[3] / "static" / "js"
@@ -131,7 +132,7 @@ def test_every_reader_skips_what_a_power_cut_has_torn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at_ms", [1_000_000_000_000, 9_999_999_999_999])
-@pytest.mark.parametrize("stream", [STDOUT, STDERR, SYSTEM])
+@each_row("stream", [STDOUT, STDERR, SYSTEM])
 def test_the_usual_head_is_that_of_a_full_line_of_today(at_ms: int, stream: bytes) -> None:
     head = record_format.head(at_ms, stream, FULL)
     assert len(head) == record_format.USUAL_HEAD_BYTES

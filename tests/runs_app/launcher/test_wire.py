@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runs_app.launcher import wire
+from tests.rows import each_row
 from tests.runs_app.launcher.harness import LauncherHarness, is_gone, wait_for
 
 
@@ -24,7 +25,7 @@ def test_it_reads_many_messages_at_once() -> None:
     assert len(wire.Decoder().feed(wire.encode({"op": "ping"}) * 500)) == 500
 
 
-@pytest.mark.parametrize(
+@each_row(
     "data",
     [
         struct.pack(">I", wire.MAX_BYTES + 1),
@@ -35,7 +36,6 @@ def test_it_reads_many_messages_at_once() -> None:
         struct.pack(">I", 200_000) + b"[" * 200_000,
         struct.pack(">I", 5001) + b"9" * 5001,
     ],
-    ids=["oversize", "no object", "no JSON", "no UTF-8", "empty", "deep", "long number"],
 )
 def test_it_refuses_what_is_no_message(data: bytes) -> None:
     with pytest.raises(wire.WireError):

@@ -13,6 +13,7 @@ from runs_app.management.commands.runscript import exit_code
 from runs_app.models import Run
 from runs_app.states import Status, Trigger
 from tests.factories import make_script
+from tests.rows import each_row
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_a_refused_start_is_75(settings: LazySettings) -> None:
     assert "MB are free" in sentence
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("run", "code"),
     [
         (Run(status=Status.SUCCEEDED, exit_code=0), 0),

@@ -4,11 +4,12 @@ import pytest
 
 from runs_app.output import script_text
 from runs_app.output.script_text import OutOfRange
+from tests.rows import each_row
 
 PARTS = [b"one\ntw", b"", b"o\nthree\nfo", b"ur"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("first", "left"),
     [
         (1, b"one\ntwo\nthree\nfour"),
@@ -23,7 +24,7 @@ def test_it_begins_with_a_line(first: int, left: bytes) -> None:
     assert b"".join(script_text.from_line(PARTS, first)) == left
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("parts", "count", "first"),
     [
         (PARTS, 1, 4),
@@ -38,7 +39,7 @@ def test_it_knows_where_the_last_lines_begin(parts: list[bytes], count: int, fir
     assert script_text.first_of_last(parts, count) == first
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("header", "said"),
     [
         ("bytes=0-0", "bytes 0-0/10"),
@@ -66,7 +67,7 @@ def test_a_range_behind_the_end_is_refused(header: str, total: int) -> None:
         script_text.parse_range(header, total)
 
 
-@pytest.mark.parametrize("header", ["bytes=0-3", "bytes=2-7", "bytes=5-5", "bytes=6-", "bytes=-1"])
+@each_row("header", ["bytes=0-3", "bytes=2-7", "bytes=5-5", "bytes=6-", "bytes=-1"])
 def test_a_range_is_cut_from_the_parts(header: str) -> None:
     whole = b"".join(PARTS)
     asked = script_text.parse_range(header, len(whole))

@@ -11,6 +11,7 @@ from runs_app.output.cursors import Cursors
 from runs_app.output.line_index import LineIndex
 from runs_app.output.line_search import search
 from runs_app.output.terminal import BEGIN, MAX_CELLS, Written, plain_text, write
+from tests.rows import each_row
 from tests.runs_app.output.test_lines import log, record, texts
 
 CASES: list[dict[str, Any]] = json.loads(
@@ -96,7 +97,7 @@ def test_a_spinner_in_colours_does_not_grow() -> None:
     assert max(lengths) < 20
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "y\b" * 8000,

@@ -16,6 +16,7 @@ from tempo_site.backups import backup_files
 from tempo_site.lib import confined, paths
 from tempo_site.stored_settings.backup import check_remote
 from tests.factories import NOW, make_run
+from tests.rows import each_row
 from tests.service import free_port
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +83,7 @@ def carry_out(step: StepSpec) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         "rclone::sftp,ssh=x:path",
@@ -219,6 +220,7 @@ def test_by_sftp_it_is_copied_by_a_program_that_reads_the_keys_which_its_configu
     settings.BACKUP_REMOTE = f"rclone:nas:{by_sftp}"
     path = make_file(1)
     for step in steps_of(path, tmp_path):
-        places = {name: step["isolation"][name] for name in ("read", "write")}
-        carry_out({**step, "argv": confined.command(list(step["argv"]), **places)})
+        reach = step["isolation"] or {}
+        argv = confined.command(step["argv"], read=reach["read"], write=reach["write"])
+        carry_out({**step, "argv": argv})
     assert (by_sftp / path.name).read_text() == "content"

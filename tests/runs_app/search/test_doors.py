@@ -15,6 +15,7 @@ from runs_app.search import month_index, search
 from runs_app.states import Reason, Status, Trigger
 from tempo_site.models import ApiKey
 from tests.factories import make_script
+from tests.rows import each_row
 from tests.runs_app.search.logs import index_all, make_logged
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +82,7 @@ def test_the_apis_filters_count_like_those_in_the_text(program: Client) -> None:
     assert asked(program, q="needle", stream="stderr")["items"] == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("parameters", "sentence"),
     [
         ({"q": "re:("}, "is no regular expression"),
@@ -156,7 +157,7 @@ def test_the_api_pages_runs_by_their_output_and_says_how_far_it_came(
     assert none["next_cursor"] and none["searched_back_to"] == "2026-11-01T12:00:00Z"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("parameters", "sentence"),
     [
         ({"q": "re:("}, "is no regular expression"),

@@ -18,6 +18,7 @@ from runs_app.search import month_index, patterns, query, search
 from runs_app.states import Kind, Status
 from tempo_site.lib import paths
 from tests.factories import make_script
+from tests.rows import each_row
 from tests.runs_app.search.logs import AT_MS, find, found, index_all, make_logged, record
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +34,24 @@ def prepare(request: pytest.FixtureRequest) -> Callable[[], None]:
     return index_all if request.param == "indexed" else do_nothing
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+def motley(prepare: Callable[[], None]) -> Run:
+    """A run with a log of all kinds of lines."""
+    run = make_logged(
+        "begin",
+        "a timeout came",
+        "Timeout of host db-1",
+        "Straße 7",
+        "中漢字文",
+        "100%_* done",
+        "col\x1b[32moured\x1b[0m",
+        "password is ***",
+    )
+    prepare()
+    return run
+
+
+@each_row(
     ("text", "numbers"),
     [
         ("timeout", [3, 2]),
@@ -60,19 +78,8 @@ def prepare(request: pytest.FixtureRequest) -> Callable[[], None]:
         ("col\x1b[1moured", [7]),
     ],
 )
-def test_lines_are_found(prepare: Callable[[], None], text: str, numbers: list[int]) -> None:
-    run = make_logged(
-        "begin",
-        "a timeout came",
-        "Timeout of host db-1",
-        "Straße 7",
-        "中漢字文",
-        "100%_* done",
-        "col\x1b[32moured\x1b[0m",
-        "password is ***",
-    )
-    prepare()
-    assert found(text) == [(run.pk, number) for number in numbers]
+def test_lines_are_found(motley: Run, text: str, numbers: list[int]) -> None:
+    assert found(text) == [(motley.pk, number) for number in numbers]
 
 
 @pytest.mark.parametrize("cold_first", [True, False])
@@ -146,7 +153,21 @@ def test_months_lie_in_one_order(prepare: Callable[[], None]) -> None:
     assert [run for run, _ in found("same")] == list(reversed(runs))
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+def several(prepare: Callable[[], None]) -> dict[int, str]:
+    """Runs that print the same, each by what it is called here."""
+    hello, ops = make_script(), make_script("Ops script", folder="Ops")
+    names = {
+        make_logged("same", script=hello).pk: "hello",
+        make_logged("same", script=hello, status=Status.FAILED).pk: "failed",
+        make_logged("same", script=ops).pk: "ops",
+        make_logged("same", kind=Kind.BUILD).pk: "build",
+    }
+    prepare()
+    return names
+
+
+@each_row(
     ("text", "expected"),
     [
         ("same script:hello-world", {"hello", "failed"}),
@@ -164,16 +185,8 @@ def test_months_lie_in_one_order(prepare: Callable[[], None]) -> None:
         ("same stream:stderr", set()),
     ],
 )
-def test_filters(prepare: Callable[[], None], text: str, expected: set[str]) -> None:
-    hello, ops = make_script(), make_script("Ops script", folder="Ops")
-    names = {
-        make_logged("same", script=hello).pk: "hello",
-        make_logged("same", script=hello, status=Status.FAILED).pk: "failed",
-        make_logged("same", script=ops).pk: "ops",
-        make_logged("same", kind=Kind.BUILD).pk: "build",
-    }
-    prepare()
-    assert {names[run] for run, _ in found(text)} == expected
+def test_filters(several: dict[int, str], text: str, expected: set[str]) -> None:
+    assert {several[run] for run, _ in found(text)} == expected
 
 
 def test_a_run_that_goes_on_is_searched_too() -> None:
@@ -272,7 +285,7 @@ def test_an_expression_that_takes_long_to_read_takes_no_time_of_ours(
     assert time.process_time() - before < 0.5
 
 
-@pytest.mark.parametrize("pattern", ["(", "[", "*a", "(?P<1>a)", "a{2,1}", r"\\"[:1], "(" * 400])
+@each_row("pattern", ["(", "[", "*a", "(?P<1>a)", "a{2,1}", r"\\"[:1], "(" * 400])
 def test_what_is_no_regular_expression_is_said(pattern: str) -> None:
     with pytest.raises(query.QueryError, match="is no regular expression"):
         find(f"re:{pattern}")

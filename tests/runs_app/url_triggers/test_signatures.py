@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from runs_app.url_triggers.signatures import Check, Scheme
+from tests.rows import each_row
 
 SLACK_BODY = (
     b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
@@ -131,10 +132,9 @@ def test_one_of_two_secrets_is_enough(example: Example) -> None:
     assert not is_good(example, secrets=["another secret", "and one more"])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "example",
     [example for example in EXAMPLES if example.scheme != Scheme.GITLAB],
-    ids=lambda example: example.scheme,
 )
 def test_no_bit_of_the_body_may_differ(example: Example) -> None:
     bits = range(8 * len(example.body))
@@ -158,9 +158,7 @@ def test_no_bit_of_the_signature_may_differ(example: Example) -> None:
 @pytest.mark.parametrize(
     "example", [example for example in EXAMPLES if example.at < 1_700_000_000], ids=str
 )
-@pytest.mark.parametrize(
-    ("seconds_away", "is_taken"), [(-301, False), (-300, True), (300, True), (301, False)]
-)
+@each_row(("seconds_away", "is_taken"), [(-301, False), (-300, True), (300, True), (301, False)])
 def test_a_signed_time_is_near_the_clock(
     example: Example, seconds_away: int, is_taken: bool
 ) -> None:

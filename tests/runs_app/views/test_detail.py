@@ -21,6 +21,7 @@ from scripts_app.environments import environments
 from scripts_app.models import Environment
 from tempo_site.lib import paths
 from tests.factories import NOW, make_run, make_schedule, make_script
+from tests.rows import each_row
 
 RECORDS = b"1000 O F hello\n1001 E F <b>bad</b>\n1002 O P half\n1003 O F done\n1004 S F cancelled\n"
 
@@ -265,7 +266,7 @@ def test_output_of_a_run_that_goes_on_is_not_final(browser: Client) -> None:
     assert (head["status"], head["final"]) == ("running", False)
 
 
-@pytest.mark.parametrize("offset", ["-1", "x", "1e3", "9" * 40, ""])
+@each_row("offset", ["-1", "x", "1e3", "9" * 40, ""])
 def test_an_offset_that_is_no_number_is_refused(browser: Client, offset: str) -> None:
     run = with_log(RECORDS)
     assert browser.get(reverse("run-output", args=[run.pk]), {"offset": offset}).status_code == 400
@@ -306,7 +307,7 @@ def test_a_run_without_a_log_has_no_lines(browser: Client) -> None:
     assert lines(browser, run, q="x")["matches"] == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     [
         {},

@@ -14,6 +14,7 @@ from runs_app.figures import counting
 from scripts_app.models import Script
 from tests.factories import NOW, make_schedule, make_script
 from tests.notifications_app.views.test_pages import make_delivery
+from tests.rows import each_row
 from tests.runs_app.search.logs import index_all, make_logged
 from tests.runs_app.views.test_failures import EXPLANATION, make_failed
 
@@ -108,7 +109,7 @@ def test_only_staff_gets_deliveries_as_a_file(browser: Client) -> None:
     assert browser.get("/notifications/deliveries.csv").status_code == 403
 
 
-@pytest.mark.parametrize("begin", table.FORMULA_BEGINS)
+@each_row("begin", table.FORMULA_BEGINS)
 def test_no_text_begins_as_a_formula(begin: str) -> None:
     rows = [{"a": f"{begin}1", "b": -1, "c": [f"{begin}1"], "d": None}]
     written = table.as_csv(Table(name="x", columns=("a", "b", "c", "d"), rows=rows))

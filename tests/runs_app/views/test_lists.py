@@ -20,6 +20,7 @@ from runs_app.states import Kind, Reason, Status, Trigger
 from runs_app.views import lists
 from runs_app.views.lists import PAGE
 from tests.factories import make_run, make_script
+from tests.rows import each_row
 from tests.runs_app.search.logs import index_all, make_logged
 
 pytestmark = pytest.mark.django_db
@@ -313,7 +314,7 @@ def test_views_are_their_users_own(browser: Client, staff: User) -> None:
     assert SavedView.objects.filter(pk=view.pk).exists()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "query", "sentence"),
     [
         ("", "status=lost", "needs a name"),

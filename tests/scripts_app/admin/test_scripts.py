@@ -20,6 +20,7 @@ from scripts_app.models import Environment, Folder, Schedule, Script, Version
 from scripts_app.schedules import schedules
 from scripts_app.versions import drafts
 from tests.factories import make_schedule, make_script
+from tests.rows import each_row
 
 SCRIPT = {
     "name": "Data Backup Script!",
@@ -98,7 +99,7 @@ def test_a_script_may_be_created_switched_off(desk: Client) -> None:
     assert Script.objects.get().enabled is False
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "value"),
     [
         ("name", "..."),

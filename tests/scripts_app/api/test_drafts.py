@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from scripts_app.models import Draft, Script
 from tempo_site.models import ApiKey
 from tests.factories import make_script
+from tests.rows import each_row
 
 PATH = "/api/v1/scripts/hello/draft"
 TEXT = {"code": "print(2)\n", "requirements": "", "python_version": ""}
@@ -81,7 +82,7 @@ def test_the_text_it_was_made_from_has_to_be_named(script: Script, program: Clie
     assert not Draft.objects.exists()
 
 
-@pytest.mark.parametrize("revision", ["x", "-1", "9" * 30, "*", ""])
+@each_row("revision", ["x", "-1", "9" * 30, "*", ""])
 def test_a_revision_that_is_none_is_refused(script: Script, program: Client, revision: str) -> None:
     assert put(program, revision=revision).status_code == 400
 

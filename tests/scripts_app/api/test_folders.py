@@ -6,6 +6,7 @@ from django.test import Client
 from scripts_app.models import Script
 from tests.calling import send
 from tests.factories import make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +50,7 @@ def test_one_that_holds_a_script_is_deleted_only_when_that_is_confirmed(program:
     assert not Script.objects.present().exists()
 
 
-@pytest.mark.parametrize("path", ["", "..", "a//b", "\ud800", "x" * 301, 7, None])
+@each_row("path", ["", "..", "a//b", "\ud800", "x" * 301, 7, None])
 def test_a_path_that_is_none_is_refused_by_its_field(program: Client, path: object) -> None:
     status, answer = send(program, "POST", "/folders", {"path": path})
     assert (status, list(answer["error"]["fields"])) == (422, ["path"])

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.rows import each_row
+
 pytestmark = pytest.mark.django_db
 
 VECTORS = json.loads(
@@ -21,7 +23,7 @@ def preview(client: Client, **fields: object) -> tuple[int, Any]:
     return response.status_code, response.json()
 
 
-@pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: vector["id"])
+@each_row("vector", VECTORS["valid"])
 def test_it_shows_the_moments_of_the_vectors(program: Client, vector: dict[str, Any]) -> None:
     count = len(vector["expect"])
     status, answer = preview(
@@ -30,7 +32,7 @@ def test_it_shows_the_moments_of_the_vectors(program: Client, vector: dict[str, 
     assert (status, [moment["utc"] for moment in answer["next"]]) == (200, vector["expect"])
 
 
-@pytest.mark.parametrize("text", VECTORS["invalid"])
+@each_row("text", VECTORS["invalid"])
 def test_it_refuses_what_is_no_cron_expression_and_names_the_field(
     program: Client, text: str
 ) -> None:
@@ -38,7 +40,7 @@ def test_it_refuses_what_is_no_cron_expression_and_names_the_field(
     assert (status, "cron" in answer["error"]["fields"]) == (422, True)
 
 
-@pytest.mark.parametrize("text", VECTORS["never"])
+@each_row("text", VECTORS["never"])
 def test_it_says_of_what_never_happens_that_it_never_does(program: Client, text: str) -> None:
     status, answer = preview(program, cron=text, timezone="UTC")
     assert "never" in (

@@ -15,6 +15,7 @@ from scripts_app.models import Schedule
 from scripts_app.timing import rule
 from tests.calling import send
 from tests.factories import NOW, make_run, make_schedule, make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -140,7 +141,7 @@ def test_a_schedule_without_a_time_zone_has_the_servers(program: Client, setting
     assert create(program, kind="cron", cron="0 9 * * *")["timezone"] == "Asia/Tokyo"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "value"),
     [
         ("kind", "daily"),
@@ -293,7 +294,7 @@ def test_a_preview_of_one_moment_ends_after_it(program: Client) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "value"),
     [
         ("count", 0),

@@ -11,6 +11,7 @@ from scripts_app.models import Environment, Script
 from scripts_app.scripts import SET_BY_STAFF
 from tests.calling import send
 from tests.factories import make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -108,7 +109,7 @@ def test_it_takes_limits(program: Client) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "value"),
     [
         ("name", ""),
@@ -185,7 +186,7 @@ def test_new_code_is_a_new_version(program: Client) -> None:
     assert same["version"] == 2
 
 
-@pytest.mark.parametrize("field", ["slug", "version", "environment", "created_at", "updated_at"])
+@each_row("field", ["slug", "version", "environment", "created_at", "updated_at"])
 def test_a_patch_refuses_what_the_server_decides(program: Client, field: str) -> None:
     create(program, name="Hello")
     status, answer = send(program, "PATCH", "/scripts/hello", {field: "x"})

@@ -9,6 +9,7 @@ from django.test import Client
 from scripts_app.models import Variable
 from scripts_app.variables import variables
 from tests.factories import make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +58,7 @@ def test_a_new_value_for_a_secret_does_not_make_it_plain(program: Client) -> Non
     assert send(program, "PUT", "/variables/TOKEN", {"value": VALUE})[1]["secret"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "body", "field"),
     [("PATH", {"value": VALUE, "secret": True}, "name"), ("1A", {"value": VALUE}, "name"),
      ("A", {"value": VALUE + "\0"}, "value"), ("A", {"value": [VALUE]}, "value"), ("A", {}, "value"),

@@ -14,6 +14,7 @@ from scripts_app.crontab.importer import Proposal
 from scripts_app.files import store
 from scripts_app.timing.rule import Timing
 from tests.factories import NOW
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +67,7 @@ def outcome(proposal: Proposal) -> str:
     return "shell" if any("a shell runs it" in note for note in proposal.notes) else "program"
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: line["text"])
+@each_row("line", LINES)
 def test_a_line_becomes_what_the_corpus_says(line: dict[str, Any], home: Path) -> None:
     proposal = proposed(line, home)
     assert outcome(proposal) == line["becomes"], proposal.problem or proposal.notes

@@ -7,6 +7,7 @@ import pytest
 
 from scripts_app.crontab import parser
 from scripts_app.crontab.parser import CrontabEntry, CrontabError, printable
+from tests.rows import each_row
 
 TYPICAL = """\
 # m h dom mon dow command
@@ -97,7 +98,7 @@ def test_a_system_file_is_one_whoever_its_users_are() -> None:
 
 
 # --- what nobody would write -----------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
+@each_row(
     ("text", "word"),
     [
         ("@daily x\0y", "NUL"),
@@ -112,9 +113,7 @@ def test_a_text_that_is_too_much_is_refused(text: str, word: str) -> None:
         parser.parse_crontab(text)
 
 
-@pytest.mark.parametrize(
-    "piece", ["%", r"\%", "@", "A=", "'", " ", "\\", "* ", "=", "\n\r", "\u2028"]
-)
+@each_row("piece", ["%", r"\%", "@", "A=", "'", " ", "\\", "* ", "=", "\n\r", "\u2028"])
 def test_a_megabyte_of_anything_is_read_or_refused_in_no_time(piece: str) -> None:
     began = time.process_time()
     with suppress(CrontabError):
@@ -128,6 +127,6 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
     assert entries("@daily \ud800")[0].command == "?"
 
 
-@pytest.mark.parametrize("nasty", ["\x1b[2J", "\r", "\x85", "\u2028", "\u202e", "\x00", "\x9b31m"])
+@each_row("nasty", ["\x1b[2J", "\r", "\x85", "\u2028", "\u202e", "\x00", "\x9b31m"])
 def test_what_is_shown_is_one_harmless_line(nasty: str) -> None:
     assert printable(f"a{nasty}b").isprintable()

@@ -7,6 +7,7 @@ import pytest
 
 from scripts_app.crontab import shell
 from scripts_app.crontab.shell import PythonFile, UnsupportedShellSyntax
+from tests.rows import each_row
 
 KNOWN = {"HOME": "/home/ann", "DATA": "/srv/data", "TWO": "a b"}
 
@@ -16,7 +17,7 @@ def file_of(command: str) -> PythonFile | None:
     return shell.python_file(shell.call(command, KNOWN).words)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "command",
     [
         "python /srv/x.py",
@@ -68,7 +69,7 @@ def test_the_folder_variables_and_redirections_are_told_apart() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "command",
     [
         "python -m http.server",
@@ -83,7 +84,7 @@ def test_other_programs_and_calls_without_a_file_are_no_python_file(command: str
     assert file_of(command) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     "command",
     [
         "python x.py | logger",
@@ -118,7 +119,7 @@ def test_what_only_a_shell_can_do_is_left_to_it(command: str) -> None:
         shell.call(command, KNOWN)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "piece", ["a", "\\a", "'a'", '"', '"a" ', "9", "> a ", "&& ", "$DATA", '"$DATA"', "A=1 ", "~"]
 )
 def test_the_longest_command_of_anything_is_read_in_no_time(piece: str) -> None:

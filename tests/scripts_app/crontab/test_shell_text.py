@@ -2,12 +2,11 @@
 
 import subprocess
 
-import pytest
-
 from scripts_app.crontab import shell_text
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "status"),
     [
         ("( false; true )", 1),

@@ -2,9 +2,8 @@
 
 import sys
 
-import pytest
-
 from scripts_app.crontab import shell, unwrap
+from tests.rows import each_row
 
 PIECES = (
     'echo a; cd /;|timeout 1 |nice |sh -c \'|bash -c "|( |{ |$(|`|sudo |A=b |[ a ] && |sleep 1; |a & |env |[[|\\\\|"|>|'
@@ -15,7 +14,7 @@ PIECES = (
 CALLS_A_CHARACTER = 150
 
 
-@pytest.mark.parametrize("piece", [each for each in PIECES.split("|") if each])
+@each_row("piece", [each for each in PIECES.split("|") if each])
 def test_the_longest_command_of_anything_is_little_work(piece: str) -> None:
     calls = calls_of(piece * (shell.MAX_LENGTH // len(piece)))
     assert calls < CALLS_A_CHARACTER * shell.MAX_LENGTH

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scripts_app.diagnostics import check, ruff, syntax
 from scripts_app.diagnostics.models import Fix, Problem, Severity, TextEdit
+from tests.rows import each_row
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +57,7 @@ def test_what_would_end_a_run_is_an_error(code: str) -> None:
     assert "error" in {problem.severity for problem in find(code)}
 
 
-@pytest.mark.parametrize(
-    "code", ["", " \n", "print('hello')\n", "\ufeffprint(1)\r\n", "print(1)\f\n"]
-)
+@each_row("code", ["", " \n", "print('hello')\n", "\ufeffprint(1)\r\n", "print(1)\f\n"])
 def test_a_sound_text_has_none(code: str) -> None:
     assert find(code) == []
 

@@ -8,6 +8,7 @@ import pytest
 
 from scripts_app.diagnostics import leaked_secrets
 from scripts_app.diagnostics.models import Problem
+from tests.rows import each_row
 
 dice = random.Random(7)
 
@@ -37,7 +38,7 @@ def find(code: str) -> list[Problem]:
     return list(leaked_secrets.find_secrets(code))
 
 
-@pytest.mark.parametrize(("what", "secret"), SECRETS.items())
+@each_row(("what", "secret"), SECRETS.items())
 @pytest.mark.parametrize(
     "around", ["x = '{}'\n", "call(f'Bearer {}')\n", "# {}\n", '"""\n{}\n"""\n']
 )
@@ -55,7 +56,7 @@ def test_a_known_shape_is_pointed_out_wherever_it_stands(
     assert line[problem.column - 1 : problem.end_column - 1] == secret
 
 
-@pytest.mark.parametrize(
+@each_row(
     "before",
     [
         "password = ",
@@ -82,13 +83,13 @@ def test_it_is_said_how_to_read_it_as_a_secret() -> None:
     assert 'os.environ["DB_PASSWORD"]' in problem.why
 
 
-@pytest.mark.parametrize(("what", "secret"), SECRETS.items())
+@each_row(("what", "secret"), SECRETS.items())
 def test_the_secret_itself_is_not_repeated(what: str, secret: str) -> None:
     (problem,) = find(f"password = '{secret}'\n")
     assert secret[4:] not in repr(problem)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "line",
     [
         "token = os.environ['API_TOKEN_OF_SERVICE']",

@@ -9,6 +9,7 @@ from scripts_app.files import store
 from scripts_app.models import Environment
 from tempo_site.lib import paths
 from tests.factories import make_script
+from tests.rows import each_row
 
 BLOCK = '# /// script\n# dependencies = ["rich>=13"]\n# ///\nimport yaml\nprint(yaml)\n'
 YAML = "import yaml\nprint(yaml)\n"
@@ -31,7 +32,7 @@ def test_a_missing_package_is_named_with_its_place_and_what_to_add() -> None:
     assert (found.severity, found.adds) == ("warning", ("pyyaml",))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "code",
     [
         "import os.path, sys\nprint(os, sys)\n",

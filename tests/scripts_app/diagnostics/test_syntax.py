@@ -17,6 +17,7 @@ from scripts_app.packages import interpreters
 from scripts_app.packages.interpreters import Interpreter
 from scripts_app.versions import versions
 from tests.factories import make_script
+from tests.rows import each_row
 
 OWN = interpreters.own()
 THERE = {".".join(each.version.split(".")[:2]): each for each in reversed(interpreters.discover())}
@@ -35,7 +36,7 @@ def stand_in(folder: Path, text: str) -> Interpreter:
     return Interpreter(version="3.11.7", path=path)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "code",
     [
         "",
@@ -53,7 +54,7 @@ def test_what_python_can_read_has_no_fault(code: str) -> None:
     assert syntax.fault(code, OWN) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "line", "words"),
     [
         ("x = 1\ndef f(:\n", 2, "invalid syntax"),

@@ -17,6 +17,7 @@ from scripts_app.exchange.staging import Staged
 from scripts_app.models import Schedule, Script
 from tempo_site.lib import paths
 from tests.factories import NOW
+from tests.rows import each_row
 
 DATA = Path(__file__).parents[2] / "data"
 pytestmark = pytest.mark.django_db
@@ -71,7 +72,7 @@ def test_an_export_of_cronicle_becomes_scripts(tmp_path: Path) -> None:
     assert {each.action for each in tried} == {Action.CREATE}, tried
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("slug", "words"),
     [
         ("rebuild-indexes", "ops@example.org"),

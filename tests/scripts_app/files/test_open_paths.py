@@ -18,6 +18,7 @@ from scripts_app.validation import ScriptError
 from tempo_site.lib import paths
 from tempo_site.models import AuditEntry
 from tests.factories import NOW, make_run, make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -65,7 +66,7 @@ def test_the_launcher_refuses_by_the_same_rule(share: Path) -> None:
     assert not landlock.is_refused(str(share), roots)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("path", "words"),
     [
         ("", "whole path"),

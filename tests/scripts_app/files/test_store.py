@@ -13,6 +13,7 @@ from scripts_app.models import Script
 from scripts_app.validation import ScriptError
 from tempo_site.lib import paths
 from tests.factories import make_script
+from tests.rows import each_row
 
 HOSTILE = [
     "..",
@@ -131,7 +132,7 @@ def test_without_they_are_closed_to_everybody_else(script: Script, files: Path) 
 
 
 # --- nothing leads out ---------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("path", HOSTILE)
+@each_row("path", HOSTILE)
 def test_a_path_that_leads_elsewhere_is_refused(script: Script, path: str) -> None:
     for act in (
         lambda: store.save(script, path, [b"x"]),

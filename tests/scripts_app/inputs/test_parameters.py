@@ -11,6 +11,7 @@ from scripts_app.inputs.parameters import InputError
 from scripts_app.models import Script
 from scripts_app.validation import ScriptError
 from tests.factories import NOW, make_script
+from tests.rows import each_row
 
 DECLARED = """\
 days = {type = "int", default = 7, min = 1, max = 30, help = "How far back."}
@@ -54,7 +55,7 @@ def test_what_is_given_is_read_and_the_rest_has_its_default(script: Script) -> N
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("inputs", "why"),
     [
         ({"days": 0}, "is less than 1"),
@@ -173,7 +174,7 @@ def test_there_are_fifty_at_most() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "declared", [5, "x", [5], [{}], [{"name": 5}], [{"name": "a"}, {"name": "a"}], {"name": "a"}]
 )
 def test_settings_that_are_no_list_are_refused(declared: Any) -> None:

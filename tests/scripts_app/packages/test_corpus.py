@@ -10,6 +10,7 @@ from scripts_app.diagnostics.models import Severity
 from scripts_app.packages import inline_metadata, requirements, resolution
 from scripts_app.validation import ScriptError
 from tests import corpus
+from tests.rows import each_row
 
 REQUIREMENTS = corpus.cases("requirements")
 BLOCKS = corpus.cases("pep723")
@@ -24,18 +25,18 @@ def test_the_corpus_of_requirements_is_whole() -> None:
     assert len({case["text"] for case in REQUIREMENTS}) == len(REQUIREMENTS)
 
 
-@pytest.mark.parametrize("case", TAKEN, ids=lambda case: repr(case["text"][:40]))
+@each_row("case", TAKEN)
 def test_requirements_are_taken(case: dict[str, Any]) -> None:
     assert requirements.normalise(case["text"]).splitlines() == case["taken"]
 
 
-@pytest.mark.parametrize("case", TAKEN, ids=lambda case: repr(case["text"][:40]))
+@each_row("case", TAKEN)
 def test_a_normal_form_is_its_own(case: dict[str, Any]) -> None:
     normal = requirements.normalise(case["text"])
     assert requirements.normalise(normal) == normal
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=lambda case: repr(case["text"][:40]))
+@each_row("case", REFUSED)
 def test_requirements_are_refused_with_line_reason_and_hint(case: dict[str, Any]) -> None:
     with pytest.raises(ScriptError, match=f"^line {case['line']}: `") as refusal:
         requirements.normalise(case["text"])
@@ -43,7 +44,7 @@ def test_requirements_are_refused_with_line_reason_and_hint(case: dict[str, Any]
     assert written(str(refusal.value)) == case.get("write", [])
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=lambda case: repr(case["text"][:40]))
+@each_row("case", REFUSED)
 def test_what_a_hint_says_to_write_is_taken(case: dict[str, Any]) -> None:
     for _, reason in requirements.refused_lines(case["text"]):
         lines = written(reason)
@@ -61,7 +62,7 @@ def test_the_corpus_of_blocks_is_whole() -> None:
     assert len({case["code"] for case in BLOCKS}) == len(BLOCKS)
 
 
-@pytest.mark.parametrize("case", READ, ids=lambda case: repr(case["code"][:40]))
+@each_row("case", READ)
 def test_blocks_are_read(case: dict[str, Any]) -> None:
     found = inline_metadata.read(case["code"])
     wanted = case.get("requirements")
@@ -75,7 +76,7 @@ def test_blocks_are_read(case: dict[str, Any]) -> None:
     assert [line for line, _ in found.notes] == ([case["note_line"]] if notes else [])
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=lambda case: repr(case["code"][:40]))
+@each_row("case", BROKEN)
 def test_broken_blocks_are_refused_with_their_line(case: dict[str, Any]) -> None:
     with pytest.raises(ScriptError, match=f"^Line {case['line']}: ") as refusal:
         resolution.resolve(code=case["code"], requirements="", python_version="")

@@ -2,9 +2,8 @@
 
 import time
 
-import pytest
-
 from scripts_app.packages import inline_metadata
+from tests.rows import each_row
 
 BLOCK = """\
 #!/usr/bin/env python3
@@ -44,7 +43,7 @@ def test_line_ends_of_windows_change_nothing() -> None:
     assert inline_metadata.read(BLOCK.replace("\n", "\r\n")) == inline_metadata.read(BLOCK)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "code", ["", "print()\n", "x = '''\n  # /// script\n'''\n", "# /// pyproject\n# a = 1\n# ///\n"]
 )
 def test_a_text_without_a_block_says_nothing(code: str) -> None:
@@ -56,7 +55,7 @@ def test_a_block_that_names_no_requirements_is_not_one_that_wants_none() -> None
     assert inline_metadata.read(block("dependencies = []")).requirements == ()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "line", "sentence"),
     [
         (BLOCK + block("dependencies = []"), 14, "second"),
@@ -85,7 +84,7 @@ def test_what_is_wrong_has_its_line(code: str, line: int, sentence: str) -> None
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "code", [BLOCK, block("tool = 1"), block("tool.tempo = []"), block('"a]" = 1', "[x.'days']")]
 )
 def test_other_tables_are_nobodys_business(code: str) -> None:
@@ -103,7 +102,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("code", HOSTILE, ids=range(len(HOSTILE)))
+@each_row("code", HOSTILE)
 def test_a_hostile_text_is_read_in_no_time(code: str) -> None:
     began = time.process_time()
     inline_metadata.read(code)

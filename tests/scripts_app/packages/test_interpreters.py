@@ -11,6 +11,7 @@ from django.conf import LazySettings
 
 from scripts_app.packages import interpreters
 from scripts_app.packages.interpreters import InterpreterMissing
+from tests.rows import each_row
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +71,7 @@ def test_a_missing_version_is_refused_with_those_that_are_there(machine: Path) -
         interpreters.choose("3.8")
 
 
-@pytest.mark.parametrize("text", ["3", "latest", "3.12.", "2.7", ">=3.9", "3.x", "３.12"])
+@each_row("text", ["3", "latest", "3.12.", "2.7", ">=3.9", "3.x", "３.12"])
 def test_what_is_no_version_is_refused(text: str) -> None:
     with pytest.raises(InterpreterMissing, match="is no Python version"):
         interpreters.choose(text)

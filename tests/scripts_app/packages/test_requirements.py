@@ -7,9 +7,10 @@ from django.conf import LazySettings
 
 from scripts_app.packages import requirements
 from scripts_app.validation import ScriptError
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "normal"),
     [
         ("", ""),
@@ -85,7 +86,7 @@ def test_too_much_is_refused_before_any_line_is_parsed(
     assert refusal.value.field == "requirements"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "why"),
     [
         ("-r other.txt", "list the packages themselves"),
@@ -115,7 +116,7 @@ def test_a_refused_line_is_named_with_the_reason(line: str, why: str) -> None:
     assert refusal.value.field == "requirements"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "line",
     [
         "a" * 250 + "." * 249,

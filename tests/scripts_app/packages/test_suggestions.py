@@ -1,11 +1,10 @@
 """Names that were probably meant."""
 
-import pytest
-
 from scripts_app.packages import requirements, suggestions
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "meant"),
     [
         ("reqests", "requests"),
@@ -24,7 +23,7 @@ def test_a_likely_name_is_found_and_none_where_there_is_none(name: str, meant: s
     assert suggestions.suggestion(name) == meant
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("module", "package"),
     [
         ("yaml", "pyyaml"),

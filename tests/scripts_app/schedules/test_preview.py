@@ -7,6 +7,7 @@ import pytest
 from scripts_app.schedules import preview
 from scripts_app.timing import rule
 from scripts_app.timing.rule import Timing
+from tests.rows import each_row
 
 MONDAY_NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AUTUMN = datetime(2026, 10, 24, 0, 0, tzinfo=UTC)  # the day before Berlin's clocks go back
@@ -115,7 +116,7 @@ def test_terms_are_bounds_jitter_and_delay_by_the_rhythms_clock() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rhythm", "is_told"),
     [
         (Timing(kind="once", at=AUTUMN), True),

@@ -12,6 +12,7 @@ from scripts_app import scripts
 from scripts_app.models import Schedule, Script
 from scripts_app.schedules import schedules
 from scripts_app.timing.rule import TimingError
+from tests.rows import each_row
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=25)
@@ -103,7 +104,7 @@ def test_fields_of_other_kinds_are_cleared(script: Script) -> None:
     assert (saved.cron, saved.every_s, saved.at, saved.anchor) == ("0 * * * *", None, None, None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fields", "field"),
     [
         ({"kind": "cron", "cron": "0 24 * * *"}, "cron"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scripts_app.timing import cron_expression, cron_words, rule
 from scripts_app.timing.wall_clock import DAY_S
+from tests.rows import each_row
 
 VECTORS = json.loads(
     (Path(__file__).parents[2] / "data" / "cron_vectors.json").read_text(encoding="utf-8")
@@ -24,14 +25,14 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("text", VECTORS["invalid"])
+@each_row("text", VECTORS["invalid"])
 def test_it_refuses_the_invalid_vectors_in_one_short_line(text: str) -> None:
     sentence = refusal(text)
     assert sentence.isprintable()
     assert len(sentence) < 250
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         *VECTORS["never"],
@@ -46,7 +47,7 @@ def test_it_refuses_dates_which_no_calendar_has(text: str) -> None:
     assert "never happens" in refusal(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "start"),
     [
         ("0 24 * * *", "hour 24: use 0-23"),
@@ -87,9 +88,7 @@ def test_its_refusal_names_field_and_remedy(text: str, start: str) -> None:
     assert refusal(text).startswith(start)
 
 
-@pytest.mark.parametrize(
-    "text", ["*" * 160_000, "1," * 80_000 + "1 * * * *", "0 " * 80_000, "@" * 160_000]
-)
+@each_row("text", ["*" * 160_000, "1," * 80_000 + "1 * * * *", "0 " * 80_000, "@" * 160_000])
 def test_it_refuses_a_flood_of_characters_by_its_length(text: str) -> None:
     assert refusal(text).endswith(f"an expression has at most {cron_expression.MAX_LENGTH}")
 
@@ -98,9 +97,7 @@ def test_it_refuses_a_long_digit_string_without_repeating_it() -> None:
     assert len(refusal("9" * 390 + " * * * *")) < 80
 
 
-@pytest.mark.parametrize(
-    "character", ["\x00", "\x1b", "\n", "\u00a0", "\u0665", "\u202e", "\u212a", "ſ"]
-)
+@each_row("character", ["\x00", "\x1b", "\n", "\u00a0", "\u0665", "\u202e", "\u212a", "ſ"])
 def test_it_refuses_characters_outside_its_white_list(character: str) -> None:
     assert refusal(f"{character}5 * * * *").isprintable()
 
@@ -115,7 +112,7 @@ def test_it_either_understands_a_text_or_raises_its_own_error(text: str) -> None
         assert cron_words.describe(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "same"),
     [
         ("@DAILY", "0 0 * * *"),
@@ -191,7 +188,7 @@ def test_it_expands_months_and_weekdays_alike(
     assert read.weekdays == set().union(*(values for _, values in weekdays))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "sentence"),
     [
         ("30 4 * * *", "At 04:30"),
@@ -246,7 +243,7 @@ def test_it_says_what_an_expression_means(text: str, sentence: str) -> None:
     assert cron_words.describe(text) == sentence
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "days"),
     [
         # Saturday 15 and Sunday 15 move within the month, the 1st and the last never leave it.
@@ -270,7 +267,7 @@ def test_days_near_the_end_weekdays_and_years_are_those_of_the_calendar(
     assert [f"{day:%Y-%m-%d}" for day in found] == days
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "words"),
     [
         ("*/7 * * * *", ["Steps of 7 do not divide each hour"]),

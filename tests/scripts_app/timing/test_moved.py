@@ -7,9 +7,10 @@ import pytest
 from scripts_app.timing.moved import moved
 from scripts_app.timing.rule import Timing, TimingError
 from tests.factories import NOW
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "minutes", "then"),
     [
         ("0 2 * * *", 15, "15 2 * * *"),
@@ -25,7 +26,7 @@ def test_a_line_is_moved(line: str, minutes: int, then: str) -> None:
     assert moved(Timing(kind="cron", cron=line), minutes).cron == then
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "minutes"),
     [
         ("*/5 * * * *", 15),

@@ -11,6 +11,7 @@ import pytest
 
 from scripts_app.timing import rule as timing_rule
 from scripts_app.timing.rule import Timing, TimingError
+from tests.rows import each_row
 
 VECTORS = json.loads(
     (Path(__file__).parents[2] / "data" / "cron_vectors.json").read_text(encoding="utf-8")
@@ -31,7 +32,7 @@ def once(at: datetime | None, zone: str = "UTC") -> Timing:
     return Timing(kind="once", at=at, timezone=zone)
 
 
-@pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: vector["id"])
+@each_row("vector", VECTORS["valid"])
 def test_it_is_due_when_the_conformance_vectors_say(vector: dict[str, Any]) -> None:
     rule = cron(vector["expr"], vector["tz"])
     timing_rule.check(rule)
@@ -39,7 +40,7 @@ def test_it_is_due_when_the_conformance_vectors_say(vector: dict[str, Any]) -> N
     assert [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in due] == vector["expect"]
 
 
-@pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: vector["id"])
+@each_row("vector", VECTORS["valid"])
 def test_it_counts_and_looks_back_over_the_same_instants(vector: dict[str, Any]) -> None:
     rule = cron(vector["expr"], vector["tz"])
     start, *due = [
@@ -52,7 +53,7 @@ def test_it_counts_and_looks_back_over_the_same_instants(vector: dict[str, Any])
     ]
 
 
-@pytest.mark.parametrize("text", VECTORS["invalid"])
+@each_row("text", VECTORS["invalid"])
 def test_it_refuses_to_save_the_invalid_vectors(text: str) -> None:
     with pytest.raises(TimingError):
         timing_rule.check(cron(text))
@@ -79,7 +80,7 @@ def test_it_refuses_what_the_zone_skips_every_year() -> None:
         ("U\x00", "there is no time zone"),
     ],
 )
-@pytest.mark.parametrize("kind", ["cron", "startup"])
+@each_row("kind", ["cron", "startup"])
 def test_it_refuses_an_unknown_zone(kind: str, zone: str, sentence: str) -> None:
     with pytest.raises(TimingError) as caught:
         timing_rule.check(Timing(kind=kind, cron="@daily", timezone=zone))
@@ -87,7 +88,7 @@ def test_it_refuses_an_unknown_zone(kind: str, zone: str, sentence: str) -> None
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("seconds", [None, 0, -1, timing_rule.MAX_INTERVAL_S + 1, 10**400])
+@each_row("seconds", [None, 0, -1, timing_rule.MAX_INTERVAL_S + 1, 10**400])
 def test_it_refuses_an_interval_outside_its_limits(seconds: int | None) -> None:
     with pytest.raises(TimingError, match="use 1-315360000 seconds") as caught:
         timing_rule.check(every(seconds))
@@ -109,7 +110,7 @@ def test_it_refuses_an_unknown_kind() -> None:
     assert caught.value.field == "kind"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "rule", [cron("@daily"), every(1), every(1, None), once(NEW_YEAR), Timing(kind="startup")]
 )
 def test_it_accepts_each_kind(rule: Timing) -> None:
@@ -235,7 +236,7 @@ def test_a_fixed_time_in_a_day_long_gap_is_left_out() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rule", "sentence"),
     [
         (every(1), "Every second"),
@@ -259,7 +260,7 @@ def test_it_describes_each_kind(rule: Timing, sentence: str) -> None:
     assert timing_rule.describe(rule) == sentence
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "zone", "expected"),
     [
         (

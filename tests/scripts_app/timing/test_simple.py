@@ -1,11 +1,11 @@
 """Cron lines as plain choices, and back."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts_app.timing import cron_expression, simple
 from scripts_app.timing.simple import LAST_DAY, STEPS, Simple
+from tests.rows import each_row
 
 HOURS, MINUTES = st.integers(0, 23), st.integers(0, 59)
 RHYTHMS = st.one_of(
@@ -45,7 +45,7 @@ def test_a_line_that_becomes_choices_means_the_same_as_they_do(text: str) -> Non
         assert read.is_wildcard == own.is_wildcard
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "rhythm"),
     [
         ("* * * * *", Simple(every="minutes", step=1)),
@@ -62,7 +62,7 @@ def test_lines_as_people_write_them_are_understood(text: str, rhythm: Simple) ->
     assert simple.parse(text) == rhythm
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "*/7 * * * *",  # jumps at the end of the hour
@@ -87,7 +87,7 @@ def test_a_week_of_all_days_is_every_day() -> None:
     assert simple.line(Simple(every="week", weekdays=(0, 1, 2, 3, 4, 5, 6))) == "0 9 * * *"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "count"), [("0 9 31 * *", 1), ("0 9 28 * *", 0), ("0 9 L * *", 0), ("0 9 * * *", 0)]
 )
 def test_a_day_that_some_months_lack_is_pointed_out(text: str, count: int) -> None:

@@ -10,6 +10,7 @@ from scripts_app.validation import ScriptError
 from scripts_app.variables import variables
 from tempo_site.lib import encryption
 from tests.factories import make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -89,23 +90,21 @@ def test_removing_tells_whether_there_was_one() -> None:
     assert not variables.remove(script, "A")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name", ["A", "a", "_a1", "X" * 100, "TZ", "LANG", "LC_ALL", "ENV", "https_proxy", "MY_PATH"]
 )
 def test_names_that_are_given(name: str) -> None:
     assert save(name=name).name == name
 
 
-@pytest.mark.parametrize(
-    "name", ["", "1A", "A B", "A-B", "A=B", "É", "A\n", "X" * 101, "A\0", "٣A"]
-)
+@each_row("name", ["", "1A", "A B", "A-B", "A=B", "É", "A\n", "X" * 101, "A\0", "٣A"])
 def test_names_that_are_none(name: str) -> None:
     with pytest.raises(ScriptError, match="is no name") as refusal:
         save(name=name)
     assert refusal.value.field == "name"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     ["PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "TEMPO_X", "TEMPO_PARAM_A", "PYTHONPATH", "PYTHONHOME", "LD_PRELOAD",
      "LD_LIBRARY_PATH", "GCONV_PATH", "LOCPATH", "BASH_ENV", "IFS", "GLIBC_TUNABLES", "SSLKEYLOGFILE"],
@@ -116,9 +115,7 @@ def test_names_that_would_change_the_program_itself_are_refused_with_the_reason(
     assert refusal.value.field == "name" and not Variable.objects.exists()
 
 
-@pytest.mark.parametrize(
-    "value", ["", " ", "two\nlines\r\n", "\ttab", "ä" * 16384, "x" * 32768, "🔑"]
-)
+@each_row("value", ["", " ", "two\nlines\r\n", "\ttab", "ä" * 16384, "x" * 32768, "🔑"])
 def test_values_that_are_kept_as_they_are(value: str) -> None:
     for is_secret in (True, False) if value else (False,):
         save(value=value, is_secret=is_secret)
@@ -126,7 +123,7 @@ def test_values_that_are_kept_as_they_are(value: str) -> None:
         assert (found.secrets if is_secret else found.plain) == {"TOKEN": value}
 
 
-@pytest.mark.parametrize("value", ["a\0b", "x" * 32769, "ä" * 16385, "\x1b[31m", "\x7f", "\ud800"])
+@each_row("value", ["a\0b", "x" * 32769, "ä" * 16385, "\x1b[31m", "\x7f", "\ud800"])
 def test_a_refused_value_is_not_told(value: str) -> None:
     with pytest.raises(ScriptError) as refusal:
         save(value=f"{VALUE}{value}", is_secret=True)

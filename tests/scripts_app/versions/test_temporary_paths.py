@@ -1,13 +1,12 @@
 """Code that wrote below `/tmp`, with the run's own folder in its place."""
 
-import pytest
-
 from scripts_app.versions import temporary_paths
+from tests.rows import each_row
 
 OWN = 'os.environ["TMPDIR"]'
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "changed"),
     [
         ('import os\nopen("/tmp/x")\n', f'import os\nopen({OWN} + "/x")\n'),
@@ -30,7 +29,7 @@ def test_a_path_below_it_is_put_below_the_runs_own(code: str, changed: str) -> N
     compile(changed, "main.py", "exec")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "code",
     [
         'x = "/tmpfs/a"\n',

@@ -14,6 +14,7 @@ from scripts_app.models import Schedule, Script
 from scripts_app.schedules import schedules
 from scripts_app.timing.rule import TimingError
 from tests.factories import NOW, make_run, make_schedule, make_script
+from tests.rows import each_row
 
 DECLARED = [
     {"name": "days", "type": "int", "default": 7, "min": 1, "help": "How <b>far</b> back."},
@@ -82,7 +83,7 @@ def test_an_earlier_runs_inputs_can_be_taken_and_changed(browser: Client, script
 
 
 @pytest.mark.usefixtures("script")
-@pytest.mark.parametrize("like", ["", "x", "99999999999999999999", "-1", "\u0663"])
+@each_row("like", ["", "x", "99999999999999999999", "-1", "\u0663"])
 def test_a_run_that_is_none_fills_in_nothing(browser: Client, like: str) -> None:
     assert 'name="params.days" value="7"' in browser.get(FORM, {"like": like}).content.decode()
 
@@ -147,7 +148,7 @@ def test_a_schedule_that_could_start_nothing_is_refused_unless_it_is_off(script:
         schedules.save(schedule, now=NOW)
 
 
-@pytest.mark.parametrize("params", [{"nobody": 1}, {"days": 0}, [], "x", None])
+@each_row("params", [{"nobody": 1}, {"days": 0}, [], "x", None])
 def test_a_schedule_with_inputs_that_are_not_right_is_refused(script: Script, params: Any) -> None:
     with pytest.raises(TimingError) as caught:
         make_schedule(script, params=params, enabled=False)

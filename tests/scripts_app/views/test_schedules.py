@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from scripts_app.models import Schedule, Script
 from tests.factories import make_schedule, make_script
+from tests.rows import each_row
 from tests.scripts_app.views.schedule_form import FORM, edit_of, tab_of
 
 REFUSED = [
@@ -255,7 +256,7 @@ def test_the_preview_shows_the_moments_that_are_then_kept(
 
 
 # --- refusing, and previewing --------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("changes", "field", "sentence"), REFUSED)
+@each_row(("changes", "field", "sentence"), REFUSED)
 def test_preview_and_save_refuse_the_same_with_the_same_sentence_at_its_field(
     browser: Client,
     script: Script,

@@ -16,6 +16,7 @@ from scripts_app.limits import LIMITS
 from scripts_app.models import Script
 from tempo_site import health
 from tests.factories import make_run, make_script
+from tests.rows import each_row
 
 SETTINGS: dict[str, Any] = {
     "name": "Data Backup Script!",
@@ -64,7 +65,7 @@ def test_settings_show_what_is_stored_and_how_to_start_it(browser: Client) -> No
     assert "http://testserver/api/v1/scripts/hello-world/runs</pre>" in text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "value", "sentence"),
     [
         ("name", "...", "contains no letter and no digit"),

@@ -15,6 +15,7 @@ from scripts_app import scripts
 from scripts_app.models import Script
 from scripts_app.versions import drafts
 from tests.factories import NOW, make_run, make_schedule, make_script
+from tests.rows import each_row
 
 PATH = "/scripts/hello/versions/"
 HOSTILE = "'\"><img src=x onerror=alert(1)>\n{{ 7*7 }}\n"
@@ -104,7 +105,7 @@ def test_what_says_the_same_says_so(script: Script, browser: Client) -> None:
     assert "They say the same" in page(browser, f"{PATH}compare/?from=1&to=1")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     ["", "?from=1", "?from=1&to=9", "?from=x&to=1", "?from=²&to=1", f"?from={'9' * 30}&to=1"],
 )

@@ -2,9 +2,8 @@
 
 import re
 
-import pytest
-
 from tempo_site.accounts import tokens
+from tests.rows import each_row
 
 
 def test_a_token_has_its_prefix_thirty_characters_and_a_check_sum() -> None:
@@ -28,7 +27,7 @@ def test_each_changed_character_is_found() -> None:
         assert not tokens.is_well_formed(changed), place
 
 
-@pytest.mark.parametrize("text", ["", "tempo_", "hello", "tempo_" + "é" * 36])
+@each_row("text", ["", "tempo_", "hello", "tempo_" + "é" * 36])
 def test_another_text_is_not_well_formed(text: str) -> None:
     assert not tokens.is_well_formed(text)
 

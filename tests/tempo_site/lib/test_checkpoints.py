@@ -14,12 +14,13 @@ from django.utils import timezone
 
 from tempo_site.lib import checkpoints, paths
 from tests.modules import PRODUCT, Module
+from tests.rows import each_row
 
 # Who may name the files of the database, and why.
 MAY_NAME = {
     "tempo_site.settings": "tells Django",
     "tempo_site.lib.paths": "closes them to others",
-    "tempo_site.lib.ownership": "hands them over",
+    "tempo_site.bootstrap.ownership": "hands them over",
     "tempo_site.lib.checkpoints": "looks how large the log is",
     "tempo_site.backups.program": "tells the program that copies it",
     "tempo_site.backups.archive.manifest": "names it in a backup",
@@ -105,7 +106,7 @@ def opening_functions(module: Module) -> Iterator[str]:
             yield ast.unparse(statement)
 
 
-@pytest.mark.parametrize("name", IN_WEB)
+@each_row("name", IN_WEB)
 def test_code_of_web_that_names_them_opens_folders_alone(name: str) -> None:
     (module,) = (module for module in PRODUCT if module.name == name)
     # By O_PATH a file is named and not opened: SQLite's locks are left alone.

@@ -9,9 +9,10 @@ import pytest
 from django.conf import LazySettings
 
 from tempo_site.lib import hosts
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     "header",
     [
         "localhost",
@@ -40,7 +41,7 @@ def test_addresses_and_local_names_are_answered(header: str) -> None:
     assert hosts.is_allowed(header, [])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "header",
     [
         "",
@@ -67,7 +68,7 @@ def test_a_name_that_a_stranger_can_register_is_refused(header: str) -> None:
     assert not hosts.is_allowed(header, [])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "header",
     [
         "evil.com/.local",
@@ -87,7 +88,7 @@ def test_what_is_no_host_name_is_refused_whatever_it_ends_in(header: str) -> Non
     assert not hosts.is_allowed(header, [])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("patterns", "header"),
     [
         (["tempo.example.org"], "tempo.example.org"),
@@ -107,7 +108,7 @@ def test_with_patterns_what_they_match_is_answered(patterns: list[str], header: 
     assert hosts.is_allowed(header, patterns)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("patterns", "header"),
     [
         (["tempo.example.org"], "example.org"),
@@ -123,7 +124,7 @@ def test_with_patterns_everything_else_is_refused(patterns: list[str], header: s
     assert not hosts.is_allowed(header, patterns)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("header", "name"),
     [
         ("Tower.Local.:8000", "tower.local"),
@@ -136,7 +137,7 @@ def test_a_name_is_read_without_port_and_brackets(header: str, name: str) -> Non
     assert hosts.name_of(header) == name
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("host", "address"),
     [
         ("127.0.0.1", "http://127.0.0.1:8000/"),

@@ -2,14 +2,14 @@
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_site.lib import humanize
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "safe"),
     [
         ("Hello World", "hello-world"),
@@ -31,7 +31,7 @@ def test_a_display_name_becomes_a_safe_one(name: str, safe: str) -> None:
     assert humanize.safe_name(name) == safe
 
 
-@pytest.mark.parametrize("name", ["", "   ", "...", "-", "!!!", "日本語", "\u202e"])
+@each_row("name", ["", "   ", "...", "-", "!!!", "日本語", "\u202e"])
 def test_nothing_is_left_of_a_name_without_latin_letters_or_digits(name: str) -> None:
     assert humanize.safe_name(name) == ""
 
@@ -53,7 +53,7 @@ def test_a_safe_name_is_its_own_safe_name(name: str) -> None:
     assert humanize.safe_name(humanize.safe_name(name)) == humanize.safe_name(name)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "text"),
     [
         (0.0, "0.00 s"),
@@ -73,7 +73,7 @@ def test_a_span_is_told_in_at_most_two_units(seconds: float, text: str) -> None:
     assert humanize.span(seconds) == text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("number", "unit", "text"),
     [
         (300, "seconds", "5 min"),

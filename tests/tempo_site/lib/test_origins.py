@@ -8,6 +8,7 @@ from django.test import RequestFactory
 from pytest_django import Settings
 
 from tempo_site.lib import hosts, origins
+from tests.rows import each_row
 
 PUBLIC = "https://tempo.example.org"
 
@@ -19,7 +20,7 @@ def sent(origin: str = "", host: str = "tower.local:8000", **headers: Any) -> Ht
     return RequestFactory().post("/login/", HTTP_HOST=host, **headers)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "origin"),
     [
         ("https://tempo.example.org", PUBLIC),
@@ -35,7 +36,7 @@ def test_an_address_is_read_as_browsers_write_it(text: str, origin: str) -> None
     assert hosts.origin_of(text) == origin
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "tempo.example.org",
@@ -59,7 +60,7 @@ def test_what_is_no_address_of_a_site_is_refused(text: str) -> None:
         hosts.origin_of(text)
 
 
-@pytest.mark.parametrize("origin", ["http://[", "https://", "null", "", "http://evil.example"])
+@each_row("origin", ["http://[", "https://", "null", "", "http://evil.example"])
 def test_no_other_origin_is_ours(origin: str) -> None:
     assert not origins.is_own(origin, host="tower.local", is_secure=False)
 

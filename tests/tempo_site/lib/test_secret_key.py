@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tempo_site.lib import secret_key
+from tests.rows import each_row
 from tests.service import ROOT
 
 GOOD = "kd83-Xw_0pLq29vBz71MnR5tYhJc46Ge"
@@ -20,7 +19,7 @@ print(secret_key.read_or_generate(Path(sys.argv[1])))
 """
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         "",

@@ -14,6 +14,7 @@ from pytest_django import Settings
 from tempo_site.lib import storage_trouble
 from tempo_site.lib.storage_trouble import Trouble
 from tests import mounts
+from tests.rows import each_row
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 
@@ -158,7 +159,7 @@ def test_a_file_that_could_not_be_written_is_told_alike(
     assert storage_trouble.trouble_of(OSError(number, os.strerror(number))) == told
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [
         None,

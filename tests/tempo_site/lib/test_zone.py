@@ -13,6 +13,7 @@ from pytest_django import Settings
 from tempo_site import checks
 from tempo_site.lib import paths, zone
 from tests.factories import NOW
+from tests.rows import each_row
 from tests.tempo_site.test_settings import checked, told
 
 
@@ -79,9 +80,7 @@ def test_a_choice_is_kept_for_the_next_start_and_for_its_owner_alone() -> None:
     assert stat.S_IMODE(zone.file_in(paths.data()).stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(
-    "name", ["", "Mars/Base", "europe", "Europe", "/etc/localtime", "a\0b", "x" * 10_000]
-)
+@each_row("name", ["", "Mars/Base", "europe", "Europe", "/etc/localtime", "a\0b", "x" * 10_000])
 def test_what_is_no_zone_is_not_known(name: str) -> None:
     assert not zone.is_known(name)
 

@@ -13,6 +13,7 @@ from tempo_site.stored_settings import store
 from tempo_site.stored_settings.fields import SettingRefused
 from tempo_site.stored_settings.registry import FIELDS, SECTIONS
 from tests.factories import make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +79,7 @@ def test_a_secret_of_another_key_is_not_taken_for_empty(settings: LazySettings) 
         store.value("SMTP_PASSWORD")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "value", "words"),
     [
         ("SMTP_PORT", 0, "1 to 65535"),

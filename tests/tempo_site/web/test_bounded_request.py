@@ -26,6 +26,7 @@ from tempo_site.web.bounded_request import (
     BoundedRequest,
     refusal,
 )
+from tests.rows import each_row
 from tests.service import TOKEN, Service, manage, wait_for
 from tests.tempo_site.web.server import GET, Server, part
 
@@ -242,7 +243,7 @@ def test_a_log_that_nobody_takes_does_not_fill_the_memory(running: Service) -> N
         assert memory_mb(running.web_pid()) - before < LOG_MB / 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     [
         b"/scripts/a/files/",
@@ -255,7 +256,7 @@ def test_an_upload_may_be_larger_than_other_bodies(path: bytes) -> None:
     assert ceiling(path) == (settings.MAX_UPLOAD_MB + 1) * MB > CEILING
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     [
         b"/",
@@ -269,7 +270,7 @@ def test_no_other_address_takes_more(path: bytes) -> None:
     assert ceiling(path) == CEILING
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("path", "most"),
     [
         (b"/api/v1/scripts", API_BYTES),

@@ -7,6 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from tempo_site.web import forwarded
+from tests.rows import each_row
 
 PROXY, OTHER_PROXY, CLIENT, INVENTED = "10.0.0.5", "172.16.3.4", "192.0.2.7", "203.0.113.9"
 
@@ -25,7 +26,7 @@ def scope(peer: str = PROXY, kind: str = "http", **headers: str) -> dict[str, An
     return forwarded.true_scope({"type": kind, "client": [peer, 4711], "headers": lines})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("peer", "way", "client"),
     [
         (CLIENT, "", CLIENT),

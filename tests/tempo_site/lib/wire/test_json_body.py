@@ -6,6 +6,7 @@ import pytest
 
 from tempo_site.lib.wire import json_body
 from tempo_site.lib.wire.json_body import MAX_DEPTH, MAX_VALUES, parse
+from tests.rows import each_row
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ def test_what_it_says_is_returned(content: dict[str, object]) -> None:
     assert parse(json.dumps(content).encode()) == content
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "words"),
     [
         (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "nested deeper than 64 levels"),
@@ -54,7 +55,7 @@ def test_the_bounds_themselves_are_taken() -> None:
     assert len(parse(b"[" + b"0," * (MAX_VALUES - 1) + b"0]")) == MAX_VALUES
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "strings"),
     [
         (b'"' + b'\\"' * 1000, 1),
