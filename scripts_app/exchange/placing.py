@@ -2,7 +2,7 @@
 
 import logging
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from scripts_app.exchange import staging
 from scripts_app.files import store
@@ -31,7 +31,11 @@ def finish(row: UnplacedFiles) -> bool:
         except (ScriptError, OSError) as error:
             logger.error("imported file not placed script=%s path=%s: %s", key, path, error)
             return False
-    with transaction.atomic():
-        row.delete()
+    try:
+        with transaction.atomic():
+            row.delete()
+    except DatabaseError as error:
+        logger.error("import %s placed, and to be placed again: %s", row.token, error)
+        return False
     staging.discard(row.token)
     return True

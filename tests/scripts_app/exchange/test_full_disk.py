@@ -90,6 +90,19 @@ def test_a_disk_that_is_full_when_all_is_to_be_stored(
     assert not list(paths.scripts().iterdir())
 
 
+def test_a_disk_that_is_full_behind_it_does_not_undo_it(
+    program: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scripts are stored: to say that nothing was imported would have somebody do it twice."""
+    (tmp_path / "a.py").write_text("print(1)\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(UnplacedFiles, "delete", Mock(side_effect=full_database()))
+        response = hand_in(program, tmp_path / "a.py")
+    (item,) = response.json()["items"]
+    assert item["action"] == "create" and "could not be put in place yet" in item["notes"][-1]
+    assert placing.finish_all() == 1 and Script.objects.count() == 1
+
+
 def full_database() -> OperationalError:
     """What Django raises when SQLite has no room."""
     database = sqlite3.connect(":memory:")
