@@ -63,6 +63,4 @@ def on_restored(*, now: datetime, **_: object) -> None:
 
 
 def on_change(**_: object) -> None:
-    book.forget()
-    # A reader in another thread may have read the old rows meanwhile.
-    transaction.on_commit(book.forget)
+    book.forget_on_commit()

@@ -23,6 +23,7 @@ from runs_app.url_triggers.models import UrlTrigger
 from runs_app.views import detail
 from tempo_site import auth
 from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin, chip
+from tempo_site.lib import humanize
 
 
 @admin.register(Run)
@@ -60,11 +61,11 @@ class RunAdmin(ReadOnlyAdmin):
         trigger = run.get_trigger_display().lower()
         return f"{trigger} by {run.by}" if run.by else trigger
 
-    @admin.display(description="seconds", ordering="duration_s")
+    @admin.display(description="duration", ordering="duration_s")
     def duration(self, run: Run) -> str:
         if run.duration_s is None:
-            return "-"
-        return f"{run.duration_s:.1f}"
+            return "–"
+        return humanize.span(run.duration_s)
 
     def view_on_site(self, obj: Run) -> str:
         return reverse("run-detail", args=[obj.pk])

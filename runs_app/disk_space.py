@@ -1,9 +1,9 @@
 """Free space on the disk of the data folder, and the floor below which no new run starts."""
 
 import os
+import shutil
 from dataclasses import dataclass
 
-import psutil
 from django.conf import settings
 
 from tempo_site.lib import paths
@@ -45,8 +45,8 @@ def why_no_file() -> str:
 
 
 def look() -> Space:
-    state = psutil.disk_usage(str(paths.data()))
-    return Space(free_mb=state.free // MB, total_mb=state.total // MB)
+    disk = shutil.disk_usage(paths.data())
+    return Space(free_mb=disk.free // MB, total_mb=disk.total // MB)
 
 
 def why_not_writable() -> str:

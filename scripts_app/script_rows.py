@@ -1,17 +1,15 @@
-"""Scripts as a list in JSON shows them: plain values. As rows of the model, with what they refer to, they take three
-times as long to make.
-"""
+"""Scripts as a list in JSON shows them: plain values."""
 
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
 from scripts_app.models import Script
+from tempo_site.lib.sqlite.plain_rows import PlainRows
 
 
 class ScriptRow(NamedTuple):
-    """The columns of a script, and of what it refers to, that a list in JSON shows."""
+    """The columns of a script, and of what it refers to, that a list in JSON shows; moments as the API has them."""
 
     slug: str
     name: str
@@ -31,9 +29,9 @@ class ScriptRow(NamedTuple):
     allow_source: bool
     one_at_a_time: bool
     parameters: list[dict[str, Any]]
-    created_at: datetime
-    updated_at: datetime
-    deleted_at: datetime | None
+    created_at: str
+    updated_at: str
+    deleted_at: str | None
     version__number: int | None
     version__code: str | None
     version__requirements: str | None
@@ -57,5 +55,9 @@ class ScriptRow(NamedTuple):
         return self.parameters if self.version__parameters is None else self.version__parameters
 
 
+_ROWS = PlainRows(Script, ScriptRow)
+
+
 def rows(scripts: QuerySet[Script]) -> list[ScriptRow]:
-    return [ScriptRow._make(values) for values in scripts.values_list(*ScriptRow._fields)]
+    """Return the rows of scripts, by slug."""
+    return _ROWS.rows(scripts, order_by="slug")

@@ -1,7 +1,6 @@
 """Scripts: created, changed, duplicated and deleted here, for every door alike."""
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypedDict, Unpack
@@ -10,16 +9,15 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from scripts_app import folders, limits, validation
+from scripts_app import folders, limits, slugs, validation
 from scripts_app.inputs import declarations
 from scripts_app.limits import LIMITS
 from scripts_app.models import Draft, Schedule, Script, Variable, Version
 from scripts_app.packages import interpreters, requirements, resolution
 from scripts_app.schedules import schedules
 from scripts_app.validation import ScriptError as ScriptError  # doors catch `scripts.ScriptError`
-from scripts_app.versions import drafts, older, temporary_paths, versions, working_copy
+from scripts_app.versions import drafts, temporary_paths, versions, working_copy
 from tempo_site.audit import trail
-from tempo_site.lib import humanize
 
 CHANGEABLE = frozenset(
     {
@@ -80,24 +78,29 @@ def create(
     name: str,
     by: User | None,
     now: datetime,
-    slug: str = "",  # taken where it is free
-    content: versions.Content | None = None,  # of the text, checked before a long transaction
-    history: Iterable[older.OlderVersion] = (),
     **fields: Unpack[NewScript],
 ) -> Script:
     """Create a script with its first version and request its environment. Raise ScriptError, also as StaffNeeded."""
-    values: dict[str, Any] = {"name": name, "folder": "", **limits.default_limits(), **fields}
-    _refuse_unknown(values.keys() - CHANGEABLE)
+    values: dict[str, Any] = {"name": name, **fields}
+    folder = values.pop("folder", "")
     text = {field: values.pop(field, "") for field in versions.FIELDS}
-    content = content or versions.check(**text)
+    content = versions.check(**text)
+    script = unsaved(by=by, **values)
     with transaction.atomic():
-        script = Script()
-        _require_staff(script, values, by)
-        _assign(script, values)
-        _insert(script, first=slug)
-        older.store(script, history)
+        script.folder = folders.ensure(folder)
+        _insert(script)
         versions.save(script, content, author=by, now=now)
         trail.record("created", script)
+    return script
+
+
+def unsaved(*, by: User | None, **values: Any) -> Script:
+    """Return a script with these settings that is not stored: without text, slug and folder. Raise ScriptError."""
+    values = {**limits.default_limits(), **values}
+    _refuse_unknown(values.keys() - (CHANGEABLE - {"folder", *versions.FIELDS}))
+    script = Script()
+    _require_staff(script, values, by)
+    _assign(script, values)
     return script
 
 
@@ -118,15 +121,27 @@ def update(
     _refuse_unknown(changes.keys() - CHANGEABLE)
     text, change = _pop_text(changes), None
     if text or "allow_source" in changes:
-        change = _TextChange(script, text, author=by, based_on=based_on, note=note)
+        change = TextChange(script, text, author=by, based_on=based_on, note=note)
+    return store_update(script, changes, change, by=by, now=now)
+
+
+def store_update(
+    script: Script,
+    changes: Mapping[str, Any],
+    text: "TextChange | None",
+    *,
+    by: User | None,
+    now: datetime,
+) -> Script:
+    """Do what update() does, with a text that was checked before a long transaction."""
     with transaction.atomic():
         _refresh_present(script)
         _require_staff(script, changes, by)
         before = trail.facts(script, [*changes, "version"])
         _assign(script, changes)
         script.save(update_fields=[*changes, "updated_at"])
-        if change is not None:
-            change.save(script, now=now)
+        if text is not None:
+            text.save(script, now=now)
         trail.record_changes(script, before)
         if "enabled" in changes:
             schedules.rearm(script, now=now)
@@ -147,8 +162,9 @@ def _pop_text(changes: dict[str, Any]) -> dict[str, Any]:
     return text
 
 
-# Text of an update. To ask Pythons and to read files is done when it is made, before the transaction of save().
-class _TextChange:
+class TextChange:
+    """The text of an update. Pythons are asked and files read when it is made, before the transaction of save()."""
+
     def __init__(
         self,
         script: Script,
@@ -157,13 +173,14 @@ class _TextChange:
         author: User | None,
         based_on: int | None,
         note: str,
+        content: versions.Content | None = None,  # of the text, where it was checked before
     ) -> None:
         self.text = text
         self.author = author
         self.based_on = based_on
         self.note = note
         self.before = _fields(script)
-        self.content = versions.check(**self.before | text)
+        self.content = content or versions.check(**self.before | text)
         self.edit = working_copy.find_edit(script)
 
     def save(self, script: Script, *, now: datetime) -> None:
@@ -264,7 +281,7 @@ def duplicate(
         folder = script.folder.path if script.folder else ""
     values = {field: getattr(script, field) for field in CHANGEABLE - set(versions.FIELDS)}
     values |= limits.limits_of_script(script)
-    values["name"] = name or _name_of_copy(script.name)
+    values["name"] = name or name_of_copy(script.name)
     values["folder"] = folder
     values["enabled"] = False
     if not _is_staff(by):
@@ -280,27 +297,14 @@ def duplicate(
     return copy
 
 
-def slugs(name: str) -> Iterator[str]:
-    """Yield the free slugs for a name, best first: `hello-world`, `hello-world-2`...
-
-    Names without any Latin letter or digit become `script`; digits among other letters are kept: `script-2024`.
-    """
-    base = humanize.safe_name(name)
-    has_letters = any(map(str.isalpha, name))
-    if has_letters and not any(map(str.isalpha, base)):
-        base = f"script-{base}".rstrip("-")
-    taken = set(Script.objects.filter(slug__startswith=base).values_list("slug", flat=True))
-    if base not in taken:
-        yield base
-    for number in range(2, len(taken) + 1000):
-        slug = f"{base}-{number}"
-        if slug not in taken:
-            yield slug
+def name_of_copy(name: str) -> str:
+    suffix = " (copy)"
+    return name[: validation.MAX_NAME - len(suffix)] + suffix
 
 
 # Under the first free slug, or under the next when another request takes that slug at the same time.
-def _insert(script: Script, *, first: str = "") -> None:
-    for slug in itertools.chain(filter(None, [first]), slugs(script.name)):
+def _insert(script: Script) -> None:
+    for slug in slugs.free(script.name):
         script.slug = slug
         try:
             with transaction.atomic():
@@ -329,7 +333,7 @@ def _is_staff(by: User | None) -> bool:
     return by is None or by.is_staff
 
 
-def _assign(script: Script, values: dict[str, Any]) -> None:
+def _assign(script: Script, values: Mapping[str, Any]) -> None:
     checks: dict[str, Callable[[object], Any]] = {
         "name": validation.name,
         "folder": folders.ensure,
@@ -350,11 +354,6 @@ def _assign(script: Script, values: dict[str, Any]) -> None:
         raise ScriptError(f"`{field}`: {sentence}", field=field) from error
     for field in LIMITS.keys() & values.keys():
         LIMITS[field].check(getattr(script, field))
-
-
-def _name_of_copy(name: str) -> str:
-    suffix = " (copy)"
-    return name[: validation.MAX_NAME - len(suffix)] + suffix
 
 
 # Secrets are copied as they are stored; what Tempo noted about a schedule is not copied.

@@ -70,6 +70,11 @@ class RowAdmin(ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
         words = search_term.split()[:MAX_WORDS]
         return super().get_search_results(request, queryset, " ".join(words))
 
+    def get_action_choices(
+        self, request: HttpRequest, default_choices: Any = (("", "Choose…"),)
+    ) -> list[tuple[str, str]]:
+        return super().get_action_choices(request, list(default_choices))
+
     @property
     def media(self) -> forms.Media:
         return forms.Media()

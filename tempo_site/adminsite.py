@@ -38,6 +38,7 @@ class TempoAdminSite(AdminSite):
     site_title = "Tempo"
     index_title = "Admin"
     site_url = None
+    empty_value_display = "–"
     enable_nav_sidebar = False  # Tempo's own navigation stands there
 
     @login_not_required

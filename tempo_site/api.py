@@ -11,7 +11,8 @@ from django.urls import URLPattern, URLResolver, path
 from ninja import NinjaAPI
 from ninja.errors import HttpError
 from ninja.openapi.schema import OpenAPISchema
-from ninja.params.models import ParamModel, QueryModel
+from ninja.operation import Operation
+from ninja.params.models import QueryModel
 from ninja.parser import Parser
 from pydantic import BaseModel
 
@@ -26,6 +27,7 @@ from tempo_site.lib.wire import body_type, json_body
 from tempo_site.rest.audit import router as audit_router
 from tempo_site.rest.keys import router as keys_router
 from tempo_site.rest.settings import router as settings_router
+from tempo_site.web.late_operations import Router
 
 View = Callable[..., HttpResponseBase]
 
@@ -130,14 +132,11 @@ def _within_limits_of_key(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def _with_known_parameters_only(view: Callable[..., Any]) -> Callable[..., Any]:
     # Ninja passes over parameters that it does not know: a misspelt filter would list everything.
-    models: list[type[ParamModel]] = view._ninja_operation.models  # type: ignore[attr-defined]
-    known = []
-    for model in models:
-        if issubclass(model, QueryModel):
-            known.extend(model.__ninja_flatten_map__)  # type: ignore[attr-defined]
+    ninja_operation: Operation = view._ninja_operation  # type: ignore[attr-defined]
 
     @functools.wraps(view)
     def operation(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        known = _query_parameters(ninja_operation) if request.GET else []
         for name, values in request.GET.lists():
             if name not in known:
                 return api_errors.unknown_parameter(name, known)
@@ -147,6 +146,14 @@ def _with_known_parameters_only(view: Callable[..., Any]) -> Callable[..., Any]:
         return view(request, *args, **kwargs)
 
     return operation
+
+
+def _query_parameters(operation: Operation) -> list[str]:
+    names: list[str] = []
+    for model in operation.models:
+        if issubclass(model, QueryModel):
+            names.extend(model.__ninja_flatten_map__)
+    return names
 
 
 @login_not_required
@@ -165,6 +172,7 @@ api = TempoAPI(
     description=DESCRIPTION,
     auth=auth.DEFAULT,
     parser=JsonParser(),
+    default_router=Router(),
     docs=page.Documentation(),
     docs_decorator=login_required,
 )

@@ -246,8 +246,8 @@ class AuditFilterForm(forms.Form):
     actor = forms.ChoiceField(
         required=False, label="By", choices=[("", "Anybody"), *AuditEntry.Actor.choices]
     )
-    verb = forms.CharField(required=False, label="What", max_length=40)
-    kind = forms.CharField(required=False, label="Of", max_length=40)
+    verb = forms.CharField(required=False, label="Act", max_length=40)
+    kind = forms.CharField(required=False, label="Kind of thing", max_length=40)
     address = forms.CharField(required=False, max_length=45)
     after = forms.DateField(
         required=False, label="From", widget=forms.DateInput(attrs={"type": "date"})

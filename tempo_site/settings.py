@@ -159,7 +159,8 @@ ROOT_URLCONF = "tempo_site.urls"
 ASGI_APPLICATION = "tempo_site.asgi.application"
 TEMPLATES = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "NAME": "django",
+        "BACKEND": "tempo_site.web.late_templates.LateTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {

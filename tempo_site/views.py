@@ -357,15 +357,12 @@ def audit(request: SignedInRequest) -> HttpResponse:
     is_number = below.isascii() and below.isdecimal() and len(below) < 19
     found = reading.entries(form.asked, below=int(below) if is_number else None)
     rows: list[AuditEntry] = list(found[: AUDIT_PAGE + 1])
-    query = request.GET.copy()
-    query.pop("below", None)
     context = {
         "now": timezone.now(),
         "form": form,
         "entries": rows[:AUDIT_PAGE],
         "older": rows[AUDIT_PAGE - 1].pk if len(rows) > AUDIT_PAGE else None,
         "below": below,
-        "query": query.urlencode(),
         "sections": SECTIONS.values(),
     }
     return render(request, "audit.html", context)

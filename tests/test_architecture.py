@@ -57,7 +57,7 @@ ROOMS = {
     for app, rooms in {
         "scripts_app": """
             validation timing packages models environments files folders inputs limits variables diagnostics
-            schedules lookup reach versions scripts script_rows stars bulk crontab exchange mirror deletion
+            schedules lookup reach versions slugs scripts script_rows stars bulk crontab exchange mirror deletion
             external_edits pythons script_template_files script_templates
         """,
         "runs_app": """

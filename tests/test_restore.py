@@ -3,9 +3,11 @@
 import io
 import json
 import shutil
+import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,16 @@ from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
+from tempo_site.backups.archive import unpacking
 from tests.service import Service, free_port, manage, wait_for
 
 pytestmark = pytest.mark.slow
 
 PASSPHRASE = "correct horse battery"
+BACKUPS, CROWD = 30, 20
+EVERY_SECOND = {"kind": "interval", "every_s": 1, "overlap": "parallel", "max_parallel": 20}
 PIECE_BYTES = 100_000  # more than a stranger may send
 SLEEPS = "import time\nprint('began', flush=True)\ntime.sleep(600)\n"
 SECRET = "import os\nprint('TOKEN' in os.environ and len(os.environ['TOKEN']))\nopen('kept', 'a').write('x')\n"
@@ -136,6 +141,8 @@ def test_as_json_it_tells_what_is_in_a_backup_and_where_it_is_now(
         answer: dict[str, Any] = json.loads(said.getvalue())
         return answer
 
+    with pytest.raises(CommandError, match="There is no file"):
+        call_command("restore", "elsewhere", "--to", str(tmp_path / "new"))
     seen = told("--look")
     assert (seen["scripts"], seen["has_secret_key"], seen.pop("would_replace")) == (2, True, None)
     assert told() == {**seen, "data": str(tmp_path / "new"), "aside": None}
@@ -181,3 +188,37 @@ def test_the_data_of_before_is_moved_aside(restored: Service) -> None:
     (aside,) = restored.data.glob("before-restore-*")
     assert (aside / "tempo.sqlite3").exists() and (aside / "secret_key").exists()
     assert not (restored.data / "restore").exists()
+
+
+@pytest.mark.chaos
+def test_thirty_backups_while_twenty_runs_a_second_end_are_each_of_one_moment(
+    prepared: Path, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    with Service.copy_of(prepared, tmp_path / "crowd") as service:
+        begun = time.monotonic()
+        for number in range(CROWD):
+            slug = service.make_script(f"Crowd {number}", "print(1)\n")
+            service.post(f"/scripts/{slug}/schedules", EVERY_SECOND)
+        for _ in range(BACKUPS):
+            made = service.finished(service.post("/backups")["id"])
+            assert made["status"] == "succeeded", made
+        elapsed_s = time.monotonic() - begun
+    backups = sorted((tmp_path / "crowd" / "backups").glob("tempo-*.zst"))
+    assert len(backups) == BACKUPS
+    counts = [runs_in(path, tmp_path / path.name) for path in backups]
+    assert counts == sorted(set(counts)), "each has the runs of its moment"
+    record_testsuite_property("runs a second", round((counts[-1] - counts[0]) / elapsed_s, 1))
+
+
+def runs_in(backup: Path, folder: Path) -> int:
+    """Unpack a backup, which compares hashes and counts and checks the database; return how many runs are in it."""
+    folder.mkdir()
+    counts = unpacking.unpack(backup, folder, passphrase="")["counts"]
+    with closing(sqlite3.connect(folder / "tempo.sqlite3")) as database:
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        ended = (
+            "SELECT count(*) FROM runs_app_run WHERE finished_at IS NULL AND status = 'succeeded'"
+        )
+        assert database.execute(ended).fetchone() == (0,)
+    shutil.rmtree(folder)
+    return int(counts["runs_app_run"])

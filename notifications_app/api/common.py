@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from ninja import Router
-
 from tempo_site import auth
+from tempo_site.web.late_operations import Router
 
 router = Router(tags=["notifications"])
 

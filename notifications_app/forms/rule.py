@@ -114,7 +114,7 @@ def scope_choices(rule: Rule) -> list[tuple[str, Any]]:
     if rule.script and rule.script.deleted_at:
         scripts.append((rule.script.pk, f"{rule.script.name} (deleted)"))
     return [
-        (ALL, "all scripts, and Tempo itself"),
+        (ALL, "All scripts, and Tempo itself"),
         ("Folders", [(f"folder:{pk}", path) for pk, path in folders]),
         ("Tags", [(f"tag:{tag}", tag) for tag in sorted(tags)]),
         ("Scripts", [(f"script:{pk}", name) for pk, name in scripts]),

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from notifications_app.models import Channel, Event, Incident, Rule
 from runs_app.history import history
 from runs_app.models import Run, RunQuerySet
@@ -71,6 +73,12 @@ def forget() -> None:
     global _book
     with _lock:
         _book = None
+
+
+def forget_on_commit() -> None:
+    """Forget now and behind the commit: a reader in another thread may have read the old rows meanwhile."""
+    forget()
+    transaction.on_commit(forget)
 
 
 def refresh(*, now: datetime) -> Book:

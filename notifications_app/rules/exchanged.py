@@ -1,6 +1,6 @@
 """Rules of scripts in an export, by the names of their channels, and rules that are made of those again."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from notifications_app.models import Channel, Rule
@@ -30,17 +30,32 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return [f"there is no channel `{name}` here: its rule is left out" for name in missing]
 
 
-def store(script: Script, rows: Sequence[Row]) -> None:
-    """Give a script these rules in place of its own, those apart whose channel is not here. Raise RuleError."""
-    if rows_of([script.pk]).get(script.pk, []) == list(rows):
-        return
-    channels = _channels(rows)
-    for rule in Rule.objects.filter(script=script):
+def check(rows: Sequence[Row]) -> None:
+    """Raise RuleError for rows that store() would refuse."""
+    list(_checked(None, rows, _channels(rows)))
+
+
+def store(pairs: Sequence[tuple[Script, Sequence[Row]]]) -> None:
+    """Give scripts these rules in place of their own, those apart whose channel is not here. Raise RuleError."""
+    here = rows_of([script.pk for script, _ in pairs])
+    changed = [(script, rows) for script, rows in pairs if here.get(script.pk, []) != list(rows)]
+    for rule in Rule.objects.filter(script__in=[script.pk for script, _ in changed]):
         rules.remove(rule)
+    channels = _channels([row for _, rows in changed for row in rows])
+    made: list[Rule] = []
+    for script, rows in changed:
+        made += _checked(script, rows, channels)
+    rules.create_all(made)
+
+
+def _checked(
+    script: Script | None, rows: Sequence[Row], channels: Mapping[str, Channel]
+) -> Iterator[Rule]:
     for row in rows:
         if _name(row) in channels:
             rule = Rule(channel=channels[_name(row)], script=script)
-            rules.save(rule, _fields(row))
+            rules.check(rule, _fields(row), unchecked=("channel", "script"))
+            yield rule
 
 
 def _fields(row: Row) -> Row:
@@ -60,4 +75,4 @@ def _name(row: Row) -> str:
     return str(row.get("channel", ""))[:100]
 
 
-PART = Part(name="rules", read=rows_of, notes=notes, store=store)
+PART = Part(name="rules", read=rows_of, notes=notes, check=check, store=store)

@@ -1,12 +1,13 @@
 """Rules: checked and stored, by the same verb for every door."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from notifications_app.models import Channel, Event, Rule
+from notifications_app.rules import book
 from tempo_site.audit import trail
 
 DEFAULT_EVENTS = [Event.FAILED, Event.RECOVERED, Event.DID_NOT_RUN]
@@ -38,6 +39,19 @@ class RuleError(ValueError):
 
 def save(rule: Rule, changes: Mapping[str, Any]) -> Rule:
     """Store a rule, new or known, with these changes of FIELDS. Raise RuleError."""
+    check(rule, changes)
+    is_new = rule.pk is None
+    with transaction.atomic():
+        rule.save()
+        trail.record("created" if is_new else "changed", rule, changes=dict(changes))
+    return rule
+
+
+def check(rule: Rule, changes: Mapping[str, Any], *, unchecked: Sequence[str] = ()) -> None:
+    """Raise RuleError like save(), and store nothing; the rule at hand has the changes afterwards.
+
+    `unchecked` are fields whose rows the caller has read just now.
+    """
     for name, value in changes.items():
         setattr(rule, name, value)
     rule.events = checked_events(rule.events)
@@ -49,16 +63,19 @@ def save(rule: Rule, changes: Mapping[str, Any]) -> Rule:
             field="channel",
         )
     try:
-        rule.clean_fields()
+        rule.clean_fields(exclude=unchecked)
     except ValidationError as error:
         field, sentences = next(iter(error.message_dict.items()))
         raise RuleError(" ".join(sentences), field=field) from None
     _check_numbers(rule)
-    is_new = rule.pk is None
+
+
+def create_all(checked: Sequence[Rule]) -> None:
+    """Store new rules that check() has passed."""
     with transaction.atomic():
-        rule.save()
-        trail.record("created" if is_new else "changed", rule, changes=dict(changes))
-    return rule
+        Rule.objects.bulk_create(checked)
+        trail.record_all("created", checked)
+        book.forget_on_commit()
 
 
 def remove(rule: Rule) -> None:

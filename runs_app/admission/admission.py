@@ -147,7 +147,7 @@ def would_begin(*, now: datetime) -> list[int]:
 
 
 def _candidates(situation: Situation, *, places: int) -> Sequence[Run]:
-    if places <= 0 or situation.disk:
+    if places <= 0 or situation.disk or situation.is_restoring:
         return ()
     busy = list(situation.busy_scripts)
     rows = _ready_scripts(
@@ -163,6 +163,7 @@ def _ready_scripts(*, is_paused: bool, is_any_busy: bool, limit: int) -> Prepare
     # `ready` with the moment and the scripts that are under way left open.
     situation: Any = Situation(now=cast(datetime, Given("now")))
     situation.disk = ""
+    situation.is_restoring = False
     situation.is_paused = is_paused
     situation.busy_scripts = ()
     if is_any_busy:

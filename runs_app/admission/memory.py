@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
 from runs_app import hot_statements
 from runs_app.models import Run
+from tempo_site.lib import machine
 
 MB = 2**20
 LAST_RUNS = 30  # of a script, whose peaks say what its next run may need
@@ -18,7 +17,7 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 
 def available_mb() -> int:
     """Return the megabytes that processes can still take without swapping, of the machine and of the container."""
-    available = psutil.virtual_memory().available
+    available = machine.memory().available
     left = _left_in_cgroup()
     if left is not None:
         available = min(available, left)

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from ninja import Query, Router
+from ninja import Query
 
 from runs_app.search import run_lists
+from tempo_site.web.late_operations import Router
 
 router = Router(tags=["runs"])
 

@@ -30,6 +30,7 @@ from runs_app.triggers import confirmation, remedies, triggers
 from scripts_app import reach
 from tempo_site import auth
 from tempo_site.lib import origins
+from tempo_site.lib.wire import json_answer
 from tempo_site.web.api_types import Cursor, Limit, cursor_after, number_of
 
 MAX_PARAMS_BYTES = 16 * 1024
@@ -98,8 +99,9 @@ class RunOut(BaseModel):
     explanation: ExplanationOut | None
 
 
-# The columns that bear the same names in JSON, of the model and of a row.
-SAME_NAMES = RunOut.model_fields.keys() & set(RunRow._fields) - {"message", "explanation"}
+RUN_FIELDS = tuple(RunOut.model_fields)
+# The columns that bear the same names in JSON.
+SAME_NAMES = set(RUN_FIELDS) & set(RunRow._fields) - {"message", "explanation"}
 
 
 class RunPage(BaseModel):
@@ -180,7 +182,7 @@ def list_runs(
     limit: Limit,
     cursor: RunCursor,
     filters: Annotated[RunQuery, Query()],
-) -> RunPage:
+) -> RunPage | HttpResponse:
     """List runs, newest first, by all filters together. `status=bad` is any bad end, `active` what has not ended.
     `kind=build` shows what Tempo runs for scripts: the building of environments and the installation of Pythons;
     `kind=install` only the latter, `kind=all` everything. `q` is a search of the output, as in `GET /search`; `min_s`
@@ -189,8 +191,13 @@ def list_runs(
     chosen = replace(filters.as_filter(), within=reach.within(request.auth.limits, "script"))
     if not chosen.text:
         found = run_lists.rows(chosen, before=cursor, limit=limit)
-        items = [row_out(row) for row in found.rows]
-        return run_page(items, found.older, searched_back_to=found.searched_back_to)
+        return json_answer.answer(
+            {
+                "items": [row_out(row) for row in found.rows],
+                "next_cursor": found.older or None,
+                "searched_back_to": found.searched_back_to,
+            }
+        )
     try:
         shown = run_lists.page(chosen, before=cursor, limit=limit)
     except (search_query.QueryError, TooSlow) as problem:
@@ -255,28 +262,34 @@ def cancel_run(request: auth.AuthenticatedRequest, run_id: int) -> RunOut:
 
 
 def run_out(run: Run) -> RunOut:
-    script = run.script.slug if run.script else None
-    version = run.version.number if run.version else None
-    return _out(run, script=script, version=version)
-
-
-def row_out(row: RunRow) -> RunOut:
-    return _out(row, script=row.script__slug, version=row.version__number)
-
-
-def _out(run: Run | RunRow, *, script: str | None, version: int | None) -> RunOut:
-    fields = {name: getattr(run, name) for name in SAME_NAMES}
     return RunOut.model_construct(
         id=run.pk,
-        script=script,
-        version=version,
+        script=run.script.slug if run.script else None,
+        version=run.version.number if run.version else None,
         schedule=run.schedule_id,
         parent=run.parent_id,
         flags=run.flags,
         message=run.explain(),
         explanation=explanation_out(run.explanation),
-        **fields,
+        **{name: getattr(run, name) for name in SAME_NAMES},
     )
+
+
+def row_out(row: RunRow) -> dict[str, Any]:
+    """Return what `run_out` says of the same run."""
+    values = row._asdict()
+    explanation = explanation_out(row.explanation)
+    values |= {
+        "id": row.pk,
+        "script": row.script__slug,
+        "version": row.version__number,
+        "schedule": row.schedule_id,
+        "parent": row.parent_id,
+        "flags": row.flags,
+        "message": row.explain(),
+        "explanation": explanation.model_dump() if explanation else None,
+    }
+    return {name: values[name] for name in RUN_FIELDS}
 
 
 def sample_out(sample: samples.Sample) -> SampleOut:

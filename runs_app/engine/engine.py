@@ -26,8 +26,10 @@ from runs_app.engine.health_checker import HealthChecker
 from runs_app.engine.indexer_thread import IndexerThread
 from runs_app.engine.settler_thread import SettlerThread, log_failure
 from runs_app.engine.ticker_thread import TickerThread
+from runs_app.programs import backup
 from runs_app.scheduler import ticker
 from runs_app.signals import engine_stopped, run_finished, search_degraded
+from scripts_app.environments import environments
 from scripts_app.exchange import placing
 from scripts_app.models import Environment
 from scripts_app.schedules import schedules
@@ -80,6 +82,7 @@ class Engine:
         OrmQ.objects.all().update(lock=now)  # what a dead predecessor had taken is free again
         housekeeping.ensure_schedules(now=now)
         reconcile.at_start(now=now)
+        backup.give_up_abandoned()
         versions.write_missing_copies()
         placing.finish_all()
         ticker.at_start(service_started_at=service_started_at(), now=now)
@@ -87,6 +90,7 @@ class Engine:
         schedules.rearmed.connect(self._on_rearmed)
         released.connect(self._on_rearmed)
         post_save.connect(self._on_environment, sender=Environment)
+        environments.requested.connect(self._on_environment)
         run_finished.connect(self._on_work_for_indexer)
         search_degraded.connect(self._on_work_for_indexer)
         self._start_threads()

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import psutil
 from django.db import DatabaseError, connection
 
 from runs_app import disk_space, launcher_client
 from runs_app.engine import data_folders
 from runs_app.engine.queue_check import QueueCheck
-from tempo_site.lib import paths, storage_trouble
+from tempo_site.lib import machine, paths, storage_trouble
 from tempo_site.lib.console import service_report
 
 OK = "ok"
@@ -26,14 +25,13 @@ class SelfCheck:
         # Of the machine, all cores together; None before the second look.
         self.cpu_percent: float | None = None
         self.engine_lock: int | None = None
+        self._processors = machine.ProcessorMeter()
         self._queue = QueueCheck()
         self._folders = OK
 
     def look(self, *, now: datetime) -> bool:
         with contextlib.suppress(OSError):
-            busy = psutil.cpu_percent(interval=None)  # since this thread's last look
-            if self.findings:  # the first look says 0
-                self.cpu_percent = busy
+            self.cpu_percent = self._processors.percent()
         self.findings = {
             "database": check_database(),
             "disk": check_disk(),
@@ -86,7 +84,7 @@ def check_files() -> str:
 
 def _why_few_files() -> str:
     limit, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = limit - psutil.Process().num_fds()
+    free = limit - machine.open_files()
     if free >= MIN_FREE_FILES:
         return ""
     return f"Tempo may open only {free} more files (its limit is {limit})"

@@ -88,6 +88,11 @@ class Rankings:
     kept_runs: int
     kept_bytes: int
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether any run did in these days."""
+        return any(hour.ended for hour in self.hours)
+
 
 def figures_of_scripts(*, now: datetime, days: int, among: Q | None = None) -> list[ScriptFigures]:
     """Return the figures of all scripts with runs in these days or in the history, deleted ones apart, by slug.
@@ -190,16 +195,30 @@ def _describe_kept(row: ScriptFigures) -> tuple[str, str]:
 
 
 RULES = (
-    Rule("Slowest", "Mean duration", "No run ended well.", _mean_s, _describe_mean),
-    Rule("Flakiest", "Failed", "No run failed.", attrgetter("bad_percent"), _describe_bad),
+    Rule(
+        "Slowest", "Mean of good runs", "No run succeeded in these days.", _mean_s, _describe_mean
+    ),
+    Rule(
+        "Flakiest",
+        "Failed",
+        "No run failed in these days.",
+        attrgetter("bad_percent"),
+        _describe_bad,
+    ),
     Rule(
         "Hungriest",
         "Memory at most",
-        "No memory was measured.",
+        "No memory was measured in these days.",
         attrgetter("peak_memory_mb"),
         _describe_memory,
     ),
-    Rule("Most CPU time", "CPU time", "No time was measured.", attrgetter("cpu_s"), _describe_cpu),
-    Rule("Most often", "Runs", "No run ended.", attrgetter("runs"), _describe_runs),
+    Rule(
+        "Most CPU time",
+        "CPU time",
+        "No CPU time was measured in these days.",
+        attrgetter("cpu_s"),
+        _describe_cpu,
+    ),
+    Rule("Most often", "Runs", "No run ended in these days.", attrgetter("runs"), _describe_runs),
     Rule("Most output", "Kept", "No output is kept.", attrgetter("kept_bytes"), _describe_kept),
 )

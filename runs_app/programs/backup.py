@@ -14,10 +14,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from runs_app.models import Run
+from runs_app.models import Run, RunQuerySet
 from runs_app.programs import backup_copies, driver, wait_conditions
 from runs_app.programs.program import NothingToRun, ProgramSpec
-from runs_app.states import Reason, Status
+from runs_app.states import Kind, Reason, Status
 from scripts_app.variables.variables import RunVariables
 from tempo_site.backups import backup_files, making, program, replacing, restoring
 from tempo_site.backups.program import BackupFailed, Call
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 WAITS_FOR = (wait_conditions.DISK, wait_conditions.ONE_BACKUP)
 MAKE, VERIFY, RESTORE = "make", "verify", "restore"
+UNDER_WAY = "Runs are under way: {}.\nhint: pause all schedules and wait for them, or cancel them"
 RESULT = "backup.json"
 MAX_RESULT_BYTES = 2**20
 
@@ -88,9 +89,27 @@ def _call(run: Run, folder: Path) -> Call:
         return program.creation(out, logs=logs, max_file_mb=max_file_mb).reporting_to(result)
     path = backup_files.named(str(run.params["name"])).path
     if run.params["act"] == RESTORE:
-        return restoring.prepare(path, paths.data()).reporting_to(result)
+        call = restoring.prepare(path, paths.data())
+        refuse_under_way(Run.objects.under_way().exclude(pk=run.pk))
+        return call.reporting_to(result)
     is_full = bool(run.params.get("full"))
     return program.verification(path, is_full=is_full).reporting_to(result)
+
+
+def refuse_under_way(rows: RunQuerySet) -> None:
+    """Raise BackupFailed with the numbers of these runs, where there are any: their folders would be moved."""
+    with transaction.atomic():  # behind the births that had not seen the restore
+        found = list(rows.values_list("pk", flat=True)[:5])
+    if found:
+        raise BackupFailed(UNDER_WAY.format(", ".join(f"#{pk}" for pk in found)))
+
+
+def give_up_abandoned() -> None:
+    """Remove what a restore has unpacked whose run is over, as after a power cut: runs would wait for it."""
+    if replacing.is_under_way(paths.data()):
+        rows = Run.objects.of_kind(Kind.BACKUP).active().filter(params__act=RESTORE)
+        if not rows.exists():
+            replacing.give_up(paths.data())
 
 
 def finished(run: Run, *, now: datetime) -> None:
@@ -99,6 +118,8 @@ def finished(run: Run, *, now: datetime) -> None:
     act = run.params["act"]
     if act == MAKE:  # also where a copy failed: the backup is there
         transaction.on_commit(backup_files.delete_old, robust=True)
+    if act == RESTORE and run.status != Status.SUCCEEDED:
+        transaction.on_commit(lambda: replacing.give_up(paths.data()), robust=True)
     if run.status != Status.SUCCEEDED:
         _note_reason(run, str(found.get("error", "")))
         return
@@ -131,6 +152,13 @@ def _note_name(run: Run, found: dict[str, Any]) -> None:
 
 def _replace_data(name: str, manifest: dict[str, Any], now: datetime) -> None:
     """Write the journal of the restore, and end this process: the next one finishes it before it opens the database."""
-    restoring.begin(paths.data(), name, manifest, now=now)
+    try:
+        restoring.begin(paths.data(), name, manifest, now=now)
+    except OSError:
+        logger.exception(
+            "nothing was restored: the backup could not be put in its place name=%s", name
+        )
+        replacing.give_up(paths.data())
+        return
     logger.info("a backup is put back name=%s, web starts again", name)
     os.kill(os.getpid(), signal.SIGTERM)

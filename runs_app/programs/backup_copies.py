@@ -4,6 +4,7 @@ A remote place is a name in rclone's own configuration, which the machine's owne
 rclone, some of which are commands, are said there and nowhere else. restic keeps its repository at such a place, too.
 """
 
+import configparser
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ def isolation(call: Call, folder: Path) -> dict[str, Any]:
 def _remote_steps(tool: str, where: str, path: Path, folder: Path) -> list[StepSpec]:
     rclone = _installed(RCLONE)  # restic starts it
     config = _file(settings.BACKUP_RCLONE_CONFIG, "PYSCHED_BACKUP_RCLONE_CONFIG", "rclone's file")
-    read = [config, str(path)]
+    read = [config, *_named_files(config), str(path)]
     if tool == RCLONE:
         calls = _rclone_calls(rclone, where, path)
     else:
@@ -85,6 +86,17 @@ def _file(path: str, setting: str, what: str) -> str:
     if not path.startswith("/") or not Path(path).is_file():
         raise BackupFailed(NOT_CONFIGURED.format(setting, what))
     return path
+
+
+def _named_files(config: str) -> list[str]:
+    """Return the files that rclone's configuration names by their whole path: keys, known hosts, credentials."""
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read(config, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):  # an encrypted one
+        return []
+    values = [value for name in parser.sections() for _option, value in parser.items(name)]
+    return [value for value in values if value.startswith("/") and Path(value).is_file()]
 
 
 def _rclone_calls(rclone: str, where: str, path: Path) -> list[list[str]]:

@@ -14,7 +14,7 @@ from runs_app.programs.program import ProgramSpec, StepSpec
 from scripts_app.packages import index
 from tempo_site.lib import confined, paths
 
-WAITS_FOR = (wait_conditions.DISK, wait_conditions.ONE_AT_A_TIME)
+WAITS_FOR = (wait_conditions.RESTORE, wait_conditions.DISK, wait_conditions.ONE_AT_A_TIME)
 MEMORY_MB, PROCESSES = 4096, 256  # room for large wheels and for uv's threads
 MB = 2**20
 

@@ -26,6 +26,7 @@ from tempo_site.lib import files, network_access, paths
 
 WAITS_FOR = (
     wait_conditions.UNWANTED,
+    wait_conditions.RESTORE,
     wait_conditions.MOMENT,
     wait_conditions.PAUSE,
     wait_conditions.ONE_BEFORE,

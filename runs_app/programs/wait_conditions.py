@@ -17,6 +17,8 @@ from runs_app.states import Kind, Trigger
 from scripts_app.environments import environments
 from scripts_app.models import Environment, Schedule
 from scripts_app.schedules import global_pause
+from tempo_site.backups import replacing
+from tempo_site.lib import paths
 
 ONE_BY_ONE = (
     Schedule.Overlap.SKIP,
@@ -37,6 +39,10 @@ class Situation:
     @cached_property
     def disk(self) -> str:
         return disk_space.why_nothing_starts()
+
+    @cached_property
+    def is_restoring(self) -> bool:
+        return replacing.is_under_way(paths.data())
 
     @cached_property
     def is_paused(self) -> bool:
@@ -184,6 +190,13 @@ def build_awaited(run: Run, situation: Situation) -> Run | None:
     return None
 
 
+# --- a restore: what begins now would go aside with the data ---------------------------------------------------------
+def _during_a_restore(situation: Situation) -> Q:
+    if situation.is_restoring:
+        return EVERY_RUN
+    return NO_RUN
+
+
 # --- the program of Tempo's own before it ---------------------------------------------------------------------------
 def _behind_an_own_program(situation: Situation) -> Q:
     return _behind_the_first(situation.builds)
@@ -219,6 +232,11 @@ PAUSE = Condition(
     name="pause",
     waiting=_paused,
     sentence=_pause_sentence,
+)
+RESTORE = Condition(
+    name="restore",
+    waiting=_during_a_restore,
+    sentence=lambda _, __: "It waits: a backup is being restored.",
 )
 ONE_BEFORE = Condition(
     name="run of its script",

@@ -11,9 +11,6 @@ from runs_app.states import Kind, Trigger
 from runs_app.triggers import triggers
 from tempo_site.audit import trail
 from tempo_site.backups import backup_files, making, restoring
-from tempo_site.backups.program import BackupFailed
-
-UNDER_WAY = "Runs are under way: {}.\nhint: pause all schedules and wait for them, or cancel them"
 
 
 def make(*, trigger: Trigger, by: str, now: datetime, logs: bool = False) -> Run:
@@ -44,9 +41,7 @@ def restore(name: str, *, passphrase: str, by: str, now: datetime) -> Run:
     row = backup_files.named(name)
     passphrase = passphrase or making.stored_passphrase()
     restoring.look(row.path, passphrase=passphrase)
-    under_way = list(Run.objects.active().values_list("pk", flat=True)[:5])
-    if under_way:
-        raise BackupFailed(UNDER_WAY.format(", ".join(f"#{pk}" for pk in under_way)))
+    backup.refuse_under_way(Run.objects.active())
     params = {"act": backup.RESTORE, "name": row.name}
     with transaction.atomic():
         run = triggers.start_backup(params, trigger=Trigger.MANUAL, by=by, now=now)

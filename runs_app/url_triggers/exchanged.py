@@ -23,4 +23,11 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return ["its URL trigger is not taken over: switch it on under Trigger, with keys of its own"]
 
 
-PART = Part(name="triggers", read=rows_of, notes=notes, store=parts.leave, is_for_staff=True)
+PART = Part(
+    name="triggers",
+    read=rows_of,
+    notes=notes,
+    check=parts.leave,
+    store=parts.leave,
+    is_for_staff=True,
+)

@@ -23,7 +23,7 @@ from scripts_app.files import downloads
 from scripts_app.models import Script, Variable
 from tempo_site import auth
 from tempo_site.accounts import rate_limits
-from tempo_site.backups import backup_files, holds
+from tempo_site.backups import backup_files, holds, restoring
 from tempo_site.backups.backup_files import BackupFile, NoSuchBackup
 from tempo_site.backups.program import BackupFailed
 from tempo_site.bootstrap import first_start
@@ -99,6 +99,7 @@ def backup_restore(request: auth.SignedInRequest, name: str) -> HttpResponse:
             "runs": Run.objects.scripts().count(),
         }
         context = {"row": row, "form": form, "now": timezone.now(), **counts}
+        context["other_machine"] = restoring.other_machine(row.facts)
         return render(request, "backups/restore.html", context)
     by, passphrase = request.user.get_username(), form.cleaned_data["passphrase"]
     return _go_to(

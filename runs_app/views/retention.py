@@ -56,7 +56,7 @@ class LimitsForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        targets = [(ALL, "all scripts")]
+        targets = [(ALL, "All scripts")]
         targets += [
             (f"folder:{each.pk}", f"{each.path}/") for each in Folder.objects.order_by("path")
         ]
@@ -104,7 +104,9 @@ def retention_now(request: auth.SignedInRequest) -> HttpResponse:
     auth.require_staff(request.user, FOR_STAFF)
     housekeeping.hurry("retention", now=timezone.now())
     trail.record("asked for", kind="retention", name="now")
-    messages.success(request, "Deleting begins within half a minute.")
+    messages.success(
+        request, f"Deleting begins within half a minute, {retention.MAX_A_TURN:,} runs at a time."
+    )
     return redirect("retention")
 
 
@@ -112,7 +114,10 @@ def retention_now(request: auth.SignedInRequest) -> HttpResponse:
 def retention_remove(request: auth.SignedInRequest, pk: int) -> HttpResponse:
     auth.require_staff(request.user, FOR_STAFF)
     retention_rules.remove(pk)
-    messages.success(request, "The limits are those around it again.")
+    messages.success(
+        request,
+        "These limits were removed. Those of the folder around, or of all scripts, hold again.",
+    )
     return redirect("retention")
 
 

@@ -35,7 +35,6 @@ class SearchContext(TypedDict):
     found: list[FoundRun]
     searched: str
     rebuilding: str
-    passed_over: str
     is_continued: bool
     examples: list[tuple[str, str]]
 
@@ -71,7 +70,6 @@ def search_context(text: str, *, cursor: str, now: datetime) -> SearchContext:
         "found": [],
         "searched": "",
         "rebuilding": "",
-        "passed_over": "",
         "is_continued": bool(cursor),
         "examples": EXAMPLES,
     }
@@ -87,7 +85,7 @@ def search_context(text: str, *, cursor: str, now: datetime) -> SearchContext:
         return context
     context["results"] = results
     context["found"] = found_lines.by_run(results.hits, asked)
-    context["searched"] = found_lines.searched(results)
+    how_far = found_lines.searched(results) or "All output was searched."
+    context["searched"] = f"{how_far} {found_lines.passed_over(results)}".strip()
     context["rebuilding"] = found_lines.rebuilding(results)
-    context["passed_over"] = found_lines.passed_over(results)
     return context

@@ -22,6 +22,16 @@ from scripts_app.schedules import all_schedules, outlook, schedules
 from tempo_site.lib import zone
 
 STAYS = "The runs it started stay."
+RHYTHM = (
+    "kind",
+    ("cron", "every_s"),
+    ("at", "timezone"),
+    ("start_at", "end_at"),
+    ("jitter_s", "delay_s"),
+    "enabled",
+)
+LATE_OR_LONG = (("overlap", "max_parallel"), ("missed", "missed_cap"))
+TRIES = (("retries", "retry_backoff"), ("retry_delay_s", "retry_max_delay_s"))
 
 
 class ScheduleAdminForm(ActingMixin, ScheduleForm):
@@ -112,7 +122,6 @@ class ScheduleAdmin(ActingAdmin):
     form = ScheduleAdminForm
     stays = STAYS
     change_form_template = "admin/scripts_app/schedule/change_form.html"
-    fields = ScheduleAdminForm.Meta.fields
     facts = ("next_due", "paused_at", "anchor", "last_success_at", "stale_since", "message")
     list_display = ("script", "rhythm", "timezone", "enabled", "overlap", "missed", "next_due")
     list_display_links = ("script", "rhythm")
@@ -131,8 +140,15 @@ class ScheduleAdmin(ActingAdmin):
             return ()
         return ("script", *self.facts)
 
-    def get_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        return (*self.fields, *self.facts) if obj else self.fields
+    def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
+        sheets = [
+            (None, {"fields": ("script", *RHYTHM)}),
+            ("Missed and overlapping starts", {"fields": LATE_OR_LONG}),
+            ("Tries after a failure", {"fields": TRIES}),
+        ]
+        if obj is None:
+            return [*sheets, ("Pause", {"fields": ("paused_until",)})]
+        return [*sheets, ("Pause and state", {"fields": ("paused_until", *self.facts)})]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -150,7 +166,7 @@ class ScheduleAdmin(ActingAdmin):
     @admin.display(description="next due", ordering="alarm__next_run")
     def next_due(self, schedule: Schedule) -> str:
         start = outlook.next_start(schedule, timezone.now())
-        return in_zone_of(schedule, start) if start else "-"
+        return in_zone_of(schedule, start) if start else "–"
 
     def delete_one(self, row: Schedule) -> None:
         schedules.delete(row)

@@ -146,8 +146,8 @@ class ScriptAdmin(ActingAdmin):
     form = ScriptAdminForm
     acts = ("run", "enable", "disable", "rebuild")
     stays = (
-        "It leaves the lists, its schedules fire no more. For 30 days it can be restored under Scripts, Deleted. Its "
-        "runs and their output stay; its address is not given to another script."
+        "It leaves the lists, and its schedules start nothing. For 30 days it can be restored under Scripts, Deleted. "
+        "Its runs and their output stay; its address is not given to another script."
     )
     change_form_template = "admin/scripts_app/script/change_form.html"
     list_display = ("name", "folder", "enabled", "version", "environment_state", "updated_at")

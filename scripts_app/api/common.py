@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Annotated
 
 from django.http import HttpRequest
-from ninja import Router
 from ninja.errors import HttpError
 from pydantic import AfterValidator, AwareDatetime
 
 from scripts_app.timing import rule
+from tempo_site.web.late_operations import Router
 
 router = Router()
 

@@ -13,7 +13,15 @@ from pydantic import BaseModel
 
 from scripts_app import reach
 from scripts_app.api.common import router
-from scripts_app.exchange import applying, exporting, preview, reading, staging, zip_stream
+from scripts_app.exchange import (
+    applying,
+    exporting,
+    preparing,
+    preview,
+    reading,
+    staging,
+    zip_stream,
+)
 from scripts_app.models import Script
 from tempo_site import auth
 from tempo_site.web.api_types import content
@@ -76,7 +84,7 @@ def import_scripts(
     now = timezone.now()
     uploads = [(upload.name or "", upload.chunks()) for upload in file]
     staged = staging.take_uploads(uploads, owner=request.auth.name, now=now)
-    act = applying.Import(by=request.auth.user, now=now, switch_on=switch_on)
+    act = preparing.Import(by=request.auth.user, now=now, switch_on=switch_on)
     try:
         planned = preview.plan(
             reading.items(staged),

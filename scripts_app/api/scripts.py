@@ -16,6 +16,7 @@ from scripts_app.script_rows import ScriptRow
 from scripts_app.versions import versions
 from tempo_site import auth
 from tempo_site.lib import origins
+from tempo_site.lib.wire import json_answer
 from tempo_site.web.api_types import Limit, Number, cursor_after, without_defaults
 
 STAYS_WHERE_IT_IS = (
@@ -120,8 +121,9 @@ class ScriptOut(BaseModel):
     deleted_at: datetime | None
 
 
-# The columns that bear the same names in JSON, of the model and of a row.
-SAME_NAMES = ScriptOut.model_fields.keys() & set(ScriptRow._fields) - {"parameters"}
+SCRIPT_FIELDS = tuple(ScriptOut.model_fields)
+# The columns that bear the same names in JSON.
+SAME_NAMES = set(SCRIPT_FIELDS) & set(ScriptRow._fields) - {"parameters"}
 
 
 class DuplicateIn(BaseModel):
@@ -156,15 +158,13 @@ def create_script(
 @auth.filters_by_limits
 def list_scripts(
     request: auth.AuthenticatedRequest, limit: Limit, cursor: str = "", deleted: bool = False
-) -> ScriptPage:
+) -> HttpResponse:
     """List scripts by slug; with `deleted` the deleted scripts that can be restored, for 30 days."""
     found = Script.objects.restorable() if deleted else Script.objects.present()
     found = found.filter(reach.within(request.auth.limits, "pk"))
     rows = script_rows.rows(found.filter(slug__gt=cursor).order_by("slug")[: limit + 1])
-    return ScriptPage.model_construct(
-        items=[row_out(row) for row in rows[:limit]],
-        next_cursor=cursor_after(rows, limit, "slug"),
-    )
+    items = [row_out(row) for row in rows[:limit]]
+    return json_answer.answer({"items": items, "next_cursor": cursor_after(rows, limit, "slug")})
 
 
 @router.get("/scripts/{slug:slug}", response=ScriptOut, tags=["scripts"])
@@ -230,35 +230,34 @@ def script_out(script: Script) -> ScriptOut:
     parts: dict[str, Any] = {"version": 0, "code": "", "requirements": "", "python_version": ""}
     if script.version is not None:
         parts = {"version": script.version.number, **versions.fields_of(script.version)}
-    return _out(
-        script,
+    return ScriptOut.model_construct(
         folder=script.folder.path if script.folder else "",
         environment=environment_out(script),
+        parameters=script.declared,
         trigger=trigger_switches(script),
+        **{name: getattr(script, name) for name in SAME_NAMES},
         **parts,
     )
 
 
-def row_out(row: ScriptRow) -> ScriptOut:
-    return _out(
-        row,
-        folder=row.folder__path or "",
-        version=row.version__number or 0,
-        code=row.version__code or "",
-        requirements=row.version__requirements or "",
-        python_version=row.version__python_version or "",
-        environment=environment_of_row(row),
-        trigger=TriggerSwitches.model_construct(
-            enabled=bool(row.url_trigger__enabled),
-            get=bool(row.url_trigger__allow_get),
-            key_in_url=bool(row.url_trigger__allow_query_key),
-        ),
-    )
-
-
-def _out(script: Script | ScriptRow, **parts: Any) -> ScriptOut:
-    fields = {name: getattr(script, name) for name in SAME_NAMES}
-    return ScriptOut.model_construct(parameters=script.declared, **fields, **parts)
+def row_out(row: ScriptRow) -> dict[str, Any]:
+    """Return what `script_out` says of the same script."""
+    values = row._asdict()
+    values |= {
+        "folder": row.folder__path or "",
+        "version": row.version__number or 0,
+        "code": row.version__code or "",
+        "requirements": row.version__requirements or "",
+        "python_version": row.version__python_version or "",
+        "environment": environment_of_row(row),
+        "parameters": row.declared,
+        "trigger": {
+            "enabled": bool(row.url_trigger__enabled),
+            "get": bool(row.url_trigger__allow_get),
+            "key_in_url": bool(row.url_trigger__allow_query_key),
+        },
+    }
+    return {name: values[name] for name in SCRIPT_FIELDS}
 
 
 def trigger_switches(script: Any) -> TriggerSwitches:
@@ -283,19 +282,19 @@ def environment_out(script: Script) -> EnvironmentOut | None:
     )
 
 
-def environment_of_row(row: ScriptRow) -> EnvironmentOut | None:
+def environment_of_row(row: ScriptRow) -> dict[str, Any] | None:
     if row.wanted_environment_id is not None:
-        return EnvironmentOut.model_construct(
-            id=row.wanted_environment_id,
-            state=row.wanted_environment__state,
-            python=row.wanted_environment__python,
-            message=row.wanted_environment__message,
-        )
+        return {
+            "id": row.wanted_environment_id,
+            "state": row.wanted_environment__state,
+            "python": row.wanted_environment__python,
+            "message": row.wanted_environment__message,
+        }
     if row.environment_id is None:
         return None
-    return EnvironmentOut.model_construct(
-        id=row.environment_id,
-        state=row.environment__state,
-        python=row.environment__python,
-        message=row.environment__message,
-    )
+    return {
+        "id": row.environment_id,
+        "state": row.environment__state,
+        "python": row.environment__python,
+        "message": row.environment__message,
+    }

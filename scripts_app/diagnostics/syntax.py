@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from scripts_app.diagnostics import limited_subprocess
 from scripts_app.packages.interpreters import Interpreter
@@ -16,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
 MAX_BYTES = 64 * 1024  # of the answer
+MAX_AT_ONCE, MAX_BYTES_AT_ONCE = 100, 2**20  # texts that one process looks at, and their bytes
 MAX_LINE = 1024 * 1024  # characters: no version holds more
 MAX_MESSAGE = 300  # characters of a message
 # For every Python from 3.8 on. With a `coding` line Python gets the bytes and decodes them as at a run; otherwise the
@@ -23,8 +26,6 @@ MAX_MESSAGE = 300  # characters of a message
 # all the rest. Imports behind a condition or within a `try` are the script's own choice.
 _PROGRAM = """
 import sys
-def report(fault, imports=()):
-    sys.stdout.write(ascii((fault, imports)))
 def is_of_python(module):
     return any(finder.find_spec(module) for finder in sys.meta_path)
 def imported(node):
@@ -48,21 +49,22 @@ def missing(tree):
             for part in ("body", "orelse", "finalbody"):
                 left.extend(getattr(node, part, ()))
     return sorted(found, key=lambda each: each[1])[:200]
-data = sys.stdin.buffer.read()
-size = len(data)
-if not any(b"coding" in line for line in data.split(b"\\n", 2)[:2]):
-    data = data.decode("utf-8-sig")
-try:
-    compile(data, "main.py", "exec", 0, True)
-except SyntaxError as error:
-    end = getattr(error, "end_lineno", None), getattr(error, "end_offset", None)
-    report((error.lineno, error.offset, *end, error.msg))
-except (MemoryError, RecursionError):
-    report((None, None, None, None, "it is nested too deeply"))
-except (ValueError, OverflowError) as error:
-    report((None, None, None, None, str(error)))
-else:
-    report((), missing(compile(data, "main.py", "exec", 0x400, True)) if size <= 200000 else ())
+def look(data):
+    size = len(data)
+    if not any(b"coding" in line for line in data.split(b"\\n", 2)[:2]):
+        data = data.decode("utf-8-sig")
+    try:
+        compile(data, "main.py", "exec", 0, True)
+    except SyntaxError as error:
+        end = getattr(error, "end_lineno", None), getattr(error, "end_offset", None)
+        return (error.lineno, error.offset, *end, error.msg), []
+    except (MemoryError, RecursionError):
+        return (None, None, None, None, "it is nested too deeply"), []
+    except (ValueError, OverflowError) as error:
+        return (None, None, None, None, str(error)), []
+    return (), missing(compile(data, "main.py", "exec", 0x400, True)) if size <= 200000 else []
+sizes = map(int, sys.argv[1:])
+sys.stdout.write(ascii([look(sys.stdin.buffer.read(size)) for size in sizes]))
 """
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _CRASHES = frozenset({-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS})
@@ -138,27 +140,72 @@ def error_of(code: str, interpreter: Interpreter) -> str:
         found = fault(code, interpreter)
     except Unknown:
         return ""
+    return _sentence(found)
+
+
+def errors_of(codes: Sequence[str], interpreter: Interpreter) -> list[str]:
+    """Return error_of() each code; one process looks at many of them."""
+    found: dict[str, Look] = {}
+    readable = [code for code in dict.fromkeys(codes) if _is_readable(code)]
+    for some in _batches(readable):
+        try:
+            found |= zip(some, _ask(some, interpreter), strict=True)
+        except _CHECK_ERRORS:
+            continue  # at one of them: each is asked alone
+    return [
+        _sentence(found[code].fault) if code in found else error_of(code, interpreter)
+        for code in codes
+    ]
+
+
+def _sentence(found: Fault | None) -> str:
     return str(found) if found else ""
+
+
+def _is_readable(code: str) -> bool:
+    return bool(code.strip("\n\t ")) and len(code) <= MAX_LINE and not _UNREADABLE.search(code)
+
+
+def _batches(codes: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for code in codes:
+        size += len(code)
+        if batch and (size > MAX_BYTES_AT_ONCE or len(batch) == MAX_AT_ONCE):
+            yield batch
+            batch, size = [], len(code)
+        batch.append(code)
+    if batch:
+        yield batch
 
 
 @functools.lru_cache(maxsize=32)
 def _compile(code: str, interpreter: Interpreter) -> Look:
-    command = [str(interpreter.path), "-I", "-S", "-W", "ignore", "-c", _PROGRAM]
     try:
-        with limited_subprocess.one_at_a_time(_one_at_a_time, timeout_s=TIMEOUT_S):
-            output = limited_subprocess.run(
-                command,
-                code.encode(),
-                timeout_s=TIMEOUT_S,
-                max_bytes=MAX_BYTES,
-                read=[interpreter.path.resolve().parent.parent],
-            )
+        return _ask([code], interpreter)[0]
     except subprocess.CalledProcessError as error:
         if error.returncode in _CRASHES:  # a run would crash as well
             message = "Python itself crashes on it: it is nested too deeply"
             return Look(fault=_fault_at(code, 0, message))
         raise
-    fields, imports = ast.literal_eval(output.decode())
+
+
+def _ask(codes: Sequence[str], interpreter: Interpreter) -> list[Look]:
+    texts = [code.encode() for code in codes]
+    sizes = [str(len(text)) for text in texts]
+    with limited_subprocess.one_at_a_time(_one_at_a_time, timeout_s=TIMEOUT_S):
+        output = limited_subprocess.run(
+            [str(interpreter.path), "-I", "-S", "-W", "ignore", "-c", _PROGRAM, *sizes],
+            b"".join(texts),
+            timeout_s=TIMEOUT_S,
+            max_bytes=MAX_BYTES * len(texts),
+            read=[interpreter.path.resolve().parent.parent],
+        )
+    answers = ast.literal_eval(output.decode())
+    return [_look_of(code, *answer) for code, answer in zip(codes, answers, strict=True)]
+
+
+def _look_of(code: str, fields: Sequence[Any], imports: Sequence[tuple[str, int]]) -> Look:
     if fields:
         return Look(fault=_fault_within(code, *fields))
     return Look(imports=tuple(Import(module=module, line=line) for module, line in imports))

@@ -2,13 +2,14 @@
 
 import os
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.dispatch import Signal
 
 from scripts_app.environments.drivers import build_config
 from scripts_app.models import Environment, Schedule, Script, Version
@@ -17,8 +18,12 @@ from scripts_app.packages.interpreters import Interpreter
 from tempo_site.audit import trail
 from tempo_site.lib import files, paths
 
+# Sent without arguments after a commit that asked for environments by other ways than save().
+requested = Signal()
+
 # Environments that were seen to have their start file; each is asked once by a process.
 _with_start_file: dict[Path, Path] = {}
+MAX_AT_ONCE = 100  # texts of requirements in a query
 UNFINISHED = (Environment.State.WANTED, Environment.State.BUILDING)
 
 
@@ -95,6 +100,58 @@ def assign(script: Script, spec: EnvironmentSpec) -> Environment:
     return environment
 
 
+def rows_for_new(locks: Mapping[EnvironmentSpec, str]) -> dict[EnvironmentSpec, Environment]:
+    """Return the row of each spec, for scripts that are not stored yet and have nothing built from source.
+
+    A row that is made here has the lock beside its spec; "" where its packages are to be locked.
+    """
+    with transaction.atomic():
+        found = _newest_rows(locks)
+        for spec, environment in found.items():
+            is_right = _is_same_minor(environment, spec.interpreter)
+            is_coming = environment.state in UNFINISHED
+            if not is_right or not (is_coming or is_usable(environment)):
+                _request_again(environment, interpreter=spec.interpreter)
+        made = {spec: unsaved(spec, lock=lock) for spec, lock in locks.items() if spec not in found}
+        Environment.objects.bulk_create(made.values())
+        transaction.on_commit(lambda: requested.send(sender=Environment), robust=True)
+    return found | made
+
+
+def unsaved(spec: EnvironmentSpec, *, lock: str = "") -> Environment:
+    """Return a row for a spec that is not stored."""
+    return Environment(
+        interpreter=str(spec.interpreter.path),
+        requirements=spec.requirements,
+        python=spec.interpreter.version,
+        lock=lock,
+    )
+
+
+# As _row_for() finds them one by one.
+def _newest_rows(specs: Collection[EnvironmentSpec]) -> dict[EnvironmentSpec, Environment]:
+    by_fields = {(str(spec.interpreter.path), spec.requirements): spec for spec in specs}
+    texts = sorted({spec.requirements for spec in specs})
+    found = {}
+    for start in range(0, len(texts), MAX_AT_ONCE):
+        some = texts[start : start + MAX_AT_ONCE]
+        rows = Environment.objects.filter(requirements__in=some, allows_source=False)
+        for row in _in_use_or_first(rows):
+            spec = by_fields.get((row.interpreter, row.requirements))
+            if spec is not None:
+                found[spec] = row  # the last one is the best
+    return found
+
+
+# The best one last. Asked for by `Exists`: a join has a row for each script and version of an environment that many
+# share.
+def _in_use_or_first(rows: QuerySet[Environment]) -> QuerySet[Environment]:
+    waiting = Script.objects.filter(wanted_environment=OuterRef("pk"))
+    versions = Version.objects.filter(environment=OuterRef("pk"))
+    known = rows.annotate(is_in_use=Exists(waiting) | Exists(versions))
+    return known.filter(Q(is_in_use=True) | Q(generation=0)).order_by("is_in_use", "generation")
+
+
 def _row_for(script: Script, spec: EnvironmentSpec) -> Environment:
     # The script's own row comes first, then the newest generation that is or was in use. An upgrade that was not
     # accepted yet has neither a waiting script nor a version.
@@ -106,21 +163,10 @@ def _row_for(script: Script, spec: EnvironmentSpec) -> Environment:
     own = script.wanted_environment
     if own is not None and shared_fields(own) == fields:
         return own
-    rows = Environment.objects.filter(**fields)
-    # Asked for by `Exists`: a join has a row for each script and version of an environment that many share.
-    waiting = Script.objects.filter(wanted_environment=OuterRef("pk"))
-    versions = Version.objects.filter(environment=OuterRef("pk"))
-    in_use = rows.filter(Exists(waiting) | Exists(versions))
-    newest = in_use.order_by("-generation").first()
-    if newest:
-        return newest
-    defaults = {"python": spec.interpreter.version}
-    environment, _ = rows.get_or_create(
-        **fields,
-        generation=0,
-        defaults=defaults,
-    )
-    return environment
+    best = _in_use_or_first(Environment.objects.filter(**fields)).last()
+    if best:
+        return best
+    return Environment.objects.create(**fields, python=spec.interpreter.version)
 
 
 def shared_fields(environment: Environment) -> dict[str, object]:

@@ -212,7 +212,15 @@ def _place_of(script: Script, slugs: set[str]) -> str:
     return "/".join(places)
 
 
-def _files_of(script: Script, folder: str = "") -> Iterator[tuple[str, str]]:
+# Each with the reason why it is in no export; "" for one that is.
+def _files_of(script: Script) -> Iterator[tuple[str, str]]:
+    taken = portable.Taken()
+    for path, problem in _files_below(script, ""):
+        other = "" if problem else taken.add(path)
+        yield path, f"cannot lie beside {other} on every system" if other else problem
+
+
+def _files_below(script: Script, folder: str) -> Iterator[tuple[str, str]]:
     after = ""
     while True:
         try:
@@ -225,7 +233,7 @@ def _files_of(script: Script, folder: str = "") -> Iterator[tuple[str, str]]:
             if problem:
                 yield entry.path, problem
             elif entry.kind == "folder":
-                yield from _files_of(script, entry.path)
+                yield from _files_below(script, entry.path)
             else:
                 yield entry.path, ""
         after = listing.following

@@ -4,23 +4,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts_app.exchange.items import Item
-from scripts_app.models import Environment, Script
+from scripts_app.models import Environment
 from scripts_app.packages import interpreters, requirement_lines, requirements
 from scripts_app.validation import ScriptError
-
-NOT_TAKEN = (
-    "its packages are locked anew, as its lock is not one for this Python or these requirements"
-)
-
-
-def take_over(script: Script, item: Item) -> bool:
-    """Give the script's environment the item's lock; False where that is another's already, or the lock is no good."""
-    environment = script.wanted_environment
-    if not item.lock or environment is None or not is_good(item, environment):
-        return False
-    is_own = not environment.waiting_scripts.exclude(pk=script.pk).exists()
-    fresh = Environment.objects.filter(pk=environment.pk, lock="", state=Environment.State.WANTED)
-    return is_own and bool(fresh.update(lock=item.lock))
 
 
 def is_good(item: Item, environment: Environment) -> bool:

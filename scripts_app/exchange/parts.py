@@ -16,7 +16,8 @@ class Part:
     name: str
     read: Callable[[Collection[int]], Mapping[int, list[Row]]]  # by the keys of scripts
     notes: Callable[[Sequence[Row]], list[str]]  # sentences about rows that would be left out
-    store: Callable[[Script, Sequence[Row]], None]  # in place of the rows that a script has
+    check: Callable[[Sequence[Row]], None]  # raises ValueError for rows that store() would refuse
+    store: Callable[[Sequence[tuple[Script, Sequence[Row]]]], None]  # in place of what they have
     is_for_staff: bool = False  # never taken over, only named
 
 
@@ -27,8 +28,8 @@ def add(part: Part) -> None:
     parts[part.name] = part
 
 
-def leave(script: Script, rows: Sequence[Row]) -> None:
-    """Store nothing: rows that only staff make are named in a preview and left out."""
+def leave(rows: Sequence[Any]) -> None:
+    """Do nothing: rows that only staff make are named in a preview and left out."""
 
 
 def _open_paths_of(keys: Collection[int]) -> Mapping[int, list[Row]]:
@@ -49,6 +50,7 @@ add(
         name="open_paths",
         read=_open_paths_of,
         notes=_notes_on_open_paths,
+        check=leave,
         store=leave,
         is_for_staff=True,
     )

@@ -56,6 +56,7 @@ def found_in(own: Mapping[str, Path]) -> list[VersionFiles]:
 
 def history(versions: Sequence[VersionFiles], *, now: datetime) -> Iterator[OlderVersion]:
     """Yield the versions as a script keeps them, each read when it is asked for. Raise ExchangeError."""
+    finished = [each.number for each in versions if not each.facts.get("draft")]
     for each in versions:
         yield OlderVersion(
             number=each.number,
@@ -66,6 +67,7 @@ def history(versions: Sequence[VersionFiles], *, now: datetime) -> Iterator[Olde
             saved_by=each.facts.get("saved_by", ""),
             note=each.facts.get("note", ""),
             is_draft=each.facts.get("draft", False),
+            is_current=each.number in finished[-1:],
         )
 
 

@@ -17,7 +17,7 @@ class OpenPathForm(forms.Form):
     )
     may_write = forms.TypedChoiceField(
         label="Scripts may",
-        choices=[("0", "read there"), ("1", "read and write there")],
+        choices=[("0", "Read there"), ("1", "Read and write there")],
         coerce=lambda value: value == "1",
     )
     script = forms.ModelChoiceField(

@@ -1,7 +1,7 @@
 """Schedules: saved whole or refused, and armed: each has one alarm that holds its next due moment."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -116,6 +116,29 @@ def check(schedule: Schedule, *, now: datetime) -> None:
     _check_timing(schedule, _read_stored(schedule), now)
 
 
+def check_new(schedule: Schedule, *, now: datetime) -> None:
+    """Raise TimingError like save(), for a schedule that create_all() is to store; its script may not be stored yet."""
+    check(schedule, now=now)
+    _check_inputs(schedule, {})
+
+
+def create_all(checked: Sequence[Schedule], *, now: datetime) -> None:
+    """Store and arm new schedules that check_new() has passed; their scripts are stored."""
+    with transaction.atomic():
+        Schedule.objects.bulk_create(checked)
+        trail.record_all("created", checked)
+        alarms = []
+        for schedule in checked:
+            due = rule.next_after(schedule.timing, now) if has_moments(schedule) else None
+            if due is not None:
+                schedule.alarm = _unsaved_alarm(schedule, due)
+                alarms.append(schedule.alarm)
+        Alarm.objects.bulk_create(alarms)
+        armed = [schedule for schedule in checked if schedule.alarm is not None]
+        Schedule.objects.bulk_update(armed, ["alarm"])
+        ring_on_commit()
+
+
 def delete(schedule: Schedule) -> None:
     with transaction.atomic():
         disarm(schedule)
@@ -205,7 +228,13 @@ def _arm(schedule: Schedule, *, now: datetime) -> None:
 
 
 def _new_alarm(schedule: Schedule, due: datetime) -> Alarm:
-    return Alarm.objects.create(
+    alarm = _unsaved_alarm(schedule, due)
+    alarm.save()
+    return alarm
+
+
+def _unsaved_alarm(schedule: Schedule, due: datetime) -> Alarm:
+    return Alarm(
         name=f"schedule {schedule.pk}",
         func=FUNCTION,
         schedule_type=Alarm.ONCE,
@@ -216,10 +245,12 @@ def _new_alarm(schedule: Schedule, due: datetime) -> Alarm:
 
 # The stored fields; empty for a new schedule.
 def _read_stored(schedule: Schedule) -> dict[str, Any]:
+    if schedule._state.adding:
+        return {}
     rows = Schedule.objects.filter(pk=schedule.pk)
     stored = rows.values(*_STORED).first() or {}
     # A save must not bring a deleted schedule back.
-    if schedule.pk is not None and not stored:
+    if not stored:
         hint = "give the script a new one"
         raise TimingError("schedule", f"This schedule was deleted meanwhile\nhint: {hint}")
     return stored

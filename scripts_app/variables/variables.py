@@ -1,6 +1,7 @@
 """Variables: names and values for the environment of a script or of all scripts, plain or secret."""
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -108,6 +109,22 @@ def reserve(script: Script, *, name: str, by: str) -> Variable:
         if is_new:
             trail.record("created", row, name=_full_name(script, name))
     return row
+
+
+def unsaved(name: object, value: object, *, others: Collection[Variable], by: str) -> Variable:
+    """Return a plain variable, or without a value a secret that waits for its value, not stored. Raise ScriptError."""
+    if value is None:
+        return Variable(name=checked_name(name), is_secret=True, updated_by=by[:150])
+    row = Variable(name=checked_name(name), value=checked_value(value), updated_by=by[:150])
+    _refuse_too_much([other.value for other in others], row.value)
+    return row
+
+
+def create_all(rows: Sequence[Variable]) -> None:
+    """Store what unsaved() has made, for scripts that have no others."""
+    with transaction.atomic():
+        Variable.objects.bulk_create(rows)
+        trail.record_all("created", rows, name_of=lambda row: _full_name(row.script, row.name))
 
 
 def remove(script: Script | None, name: str) -> bool:

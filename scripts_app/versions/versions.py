@@ -1,7 +1,8 @@
 """Versions: the saved texts of a script. The rows are the truth, the files are readable copies."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from scripts_app.environments.environments import EnvironmentSpec
 from scripts_app.inputs import declarations
 from scripts_app.models import Draft, Script, Version
 from scripts_app.packages import interpreters
+from scripts_app.packages.interpreters import Interpreter
 from scripts_app.validation import ScriptError
 from scripts_app.versions import settings_snapshot, working_copy
 from tempo_site.audit import trail
@@ -38,6 +40,11 @@ class Content:
     def fields(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in FIELDS}
 
+    @property
+    def row(self) -> dict[str, str]:
+        """Return the fields as a version stores them."""
+        return {**self.fields, "syntax_error": self.syntax_error}
+
 
 def save(
     script: Script, content: Content, *, author: User | None, now: datetime, note: str = ""
@@ -47,10 +54,9 @@ def save(
     with transaction.atomic():
         script.version = current_version(script)  # another save may have come between
         if script.version is None or fields_of(script.version) != content.fields:
-            fields = {**content.fields, "syntax_error": content.syntax_error}
             script.version = _create(
                 script,
-                fields,
+                content.row,
                 author=author,
                 note=note,
             )
@@ -67,6 +73,40 @@ def save(
 
 def check(*, code: str, requirements: str, python_version: str) -> Content:
     """Return the normalised content of a version. Starts processes: not in a transaction. Raises ScriptError."""
+    content = _content(code=code, requirements=requirements, python_version=python_version)
+    error = syntax.error_of(content.code, content.environment_spec.interpreter)
+    return replace(content, syntax_error=error)
+
+
+def check_all(texts: Iterable[Mapping[str, str]]) -> list[Content | ScriptError]:
+    """Return what check() returns or raises for each of many texts."""
+    checked = [_content_or_refusal(text) for text in texts]
+    contents = [each for each in checked if isinstance(each, Content)]
+    errors: dict[tuple[Interpreter, str], str] = {}
+    for interpreter in {content.environment_spec.interpreter for content in contents}:
+        codes = [
+            content.code
+            for content in contents
+            if content.environment_spec.interpreter == interpreter
+        ]
+        for code, error in zip(codes, syntax.errors_of(codes, interpreter), strict=True):
+            errors[interpreter, code] = error
+    return [
+        replace(each, syntax_error=errors[each.environment_spec.interpreter, each.code])
+        if isinstance(each, Content)
+        else each
+        for each in checked
+    ]
+
+
+def _content_or_refusal(text: Mapping[str, str]) -> Content | ScriptError:
+    try:
+        return _content(**text)
+    except ScriptError as refusal:
+        return refusal
+
+
+def _content(*, code: str, requirements: str, python_version: str) -> Content:
     fields = check_text(code=code, requirements=requirements, python_version=python_version)
     wrong = encoding.problem(fields["code"])
     if wrong:
@@ -76,8 +116,7 @@ def check(*, code: str, requirements: str, python_version: str) -> Content:
         spec = environments.spec_of_text(**fields)
     except interpreters.InterpreterMissing as error:
         raise ScriptError(str(error), field="python_version") from error
-    syntax_error = syntax.error_of(fields["code"], spec.interpreter)
-    return Content(**fields, environment_spec=spec, syntax_error=syntax_error)
+    return Content(**fields, environment_spec=spec)
 
 
 def check_text(*, code: str, requirements: str, python_version: str) -> dict[str, str]:
@@ -171,10 +210,26 @@ def _create(
     is_draft: bool = False,
 ) -> Version:
     newest = Version.objects.filter(script=script).values_list("number", flat=True).first()
+    number = (newest or 0) + 1
+    row = unsaved(script, fields, number=number, author=author, note=note, is_draft=is_draft)
+    row.save()
+    return row
+
+
+def unsaved(
+    script: Script,
+    fields: Mapping[str, str],
+    *,
+    number: int,
+    author: User | None,
+    note: str = "",
+    is_draft: bool = False,
+) -> Version:
+    """Return a version with these fields, which check() has passed, that is not stored."""
     settings = settings_snapshot.snapshot_of(script)
-    return Version.objects.create(
+    return Version(
         script=script,
-        number=(newest or 0) + 1,
+        number=number,
         author=author,
         saved_by=author.get_username() if author else "",
         note=note,

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -57,6 +58,11 @@ class ExternalEdit:
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digests_of(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return what `Script.copies` holds when the copies say these fields of a version."""
+    return {name: digest(texts[field]) for name, field in FIELDS.items()}
 
 
 def find_edit(script: Script) -> ExternalEdit | None:

@@ -18,6 +18,7 @@ from scripts_app import bulk
 from scripts_app.exchange import (
     applying,
     exporting,
+    preparing,
     preview,
     reading,
     staging,
@@ -29,7 +30,7 @@ from scripts_app.models import Folder, Script
 from tempo_site import auth
 
 if TYPE_CHECKING:
-    from scripts_app.exchange.applying import Import
+    from scripts_app.exchange.preparing import Import
     from scripts_app.exchange.preview import Planned
 
 LEAVE = "leave"
@@ -142,7 +143,7 @@ def make(
 
 def act_of(request: auth.SignedInRequest) -> "Import":
     switch_on = "switch-on" in request.POST
-    return applying.Import(by=request.user, now=timezone.now(), switch_on=switch_on)
+    return preparing.Import(by=request.user, now=timezone.now(), switch_on=switch_on)
 
 
 def choices_of(data: Mapping[str, str]) -> dict[str, str]:

@@ -38,10 +38,8 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
         if pause is not None:
             end = end_of_pause(pause.until, form.zone)
             sentence = f"All schedules are paused {end}."
-            if was_paused:
-                messages.success(request, sentence)
-            else:
-                undo.offer(request, sentence, url=reverse("resume-all"), next=page_before(request))
+            before = page_before(request)
+            say_paused(request, sentence, was_paused, resume=reverse("resume-all"), next=before)
             return back(request)
     before = page_before(request)
     cancel = before or reverse("dashboard")
@@ -53,7 +51,7 @@ def pause_all(request: auth.SignedInRequest) -> HttpResponse:
 def resume_all(request: auth.SignedInRequest) -> HttpResponse:
     if global_pause.resume_all(by=request.user.get_username(), now=timezone.now()):
         messages.success(
-            request, "Schedules fire again. What was due meanwhile is recorded as skipped."
+            request, "Schedules start runs again. What was due meanwhile is recorded as skipped."
         )
     else:
         messages.info(request, "Schedules were not paused any more.")
@@ -75,11 +73,8 @@ def schedule_pause(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         else:
             end = end_of_pause(schedule.paused_until, zone)
             sentence = f"Paused {end}: {schedule.describe()}."
-            if was_paused:
-                messages.success(request, sentence)
-            else:
-                resume = reverse("schedule-resume", args=[slug, pk])
-                undo.offer(request, sentence, url=resume)
+            resume = reverse("schedule-resume", args=[slug, pk])
+            say_paused(request, sentence, was_paused, resume=resume)
             return redirect("script-schedule", slug)
     context = {"form": form, "schedule": schedule, "script": lookup.script(slug), "now": now}
     return render(request, "schedules/pause.html", context)
@@ -108,6 +103,15 @@ def schedule_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     else:
         messages.success(request, f"Resumed: {schedule.describe()}.")
     return redirect("script-schedule", slug)
+
+
+def say_paused(
+    request: HttpRequest, sentence: str, was_paused: bool, *, resume: str, next: str = ""
+) -> None:
+    if was_paused:  # resuming would not bring the pause of before back
+        messages.success(request, sentence)
+    else:
+        undo.offer(request, sentence, url=resume, next=next)
 
 
 def end_of_pause(until: datetime | None, zone: ZoneInfo) -> str:

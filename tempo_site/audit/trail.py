@@ -3,12 +3,12 @@
 # Who acts is known by the request that is served, as auth found it, so that verbs need not hand it on. What has no
 # request says who acts: a command, a call of a trigger's address. Whatever is left is Tempo itself.
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
 from django.db.models import Model
@@ -21,6 +21,7 @@ MAX_CHANGES = 30
 MAX_VALUE = 200  # characters
 PLAIN = (bool, int, float, date, datetime)
 Changes = dict[str, list[Any]]
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +70,29 @@ def record(
 
     `is_act` is False for what happens beside the act that a request is about.
     """
+    name = name or str(row or "")
+    _entry(verb, row, kind=kind, name=name, changes=changes or {}).save()
+    request = _request.get()
+    if request is not None and is_act:
+        request.is_audited = True  # type: ignore[attr-defined]  # for the middleware
+
+
+def record_all(verb: str, rows: Sequence[Row], *, name_of: Callable[[Row], str] = str) -> None:
+    """Write that somebody did the same to many rows, as part of an act that is recorded by itself."""
+    entries = [_entry(verb, row, name=name_of(row)) for row in rows]
+    AuditEntry.objects.bulk_create(entries)
+
+
+def _entry(
+    verb: str,
+    row: Model | None,
+    *,
+    name: str,
+    kind: str = "",
+    changes: Mapping[str, Any] | None = None,
+) -> AuditEntry:
     actor = current_actor()
-    AuditEntry.objects.create(
+    return AuditEntry(
         at=timezone.now(),
         actor=actor.kind,
         name=actor.name[:150],
@@ -78,12 +100,9 @@ def record(
         verb=verb[:40],
         kind=(kind or kind_of(row))[:40],
         object_id="" if row is None else str(row.pk),
-        object_name=(name or str(row or ""))[:200],
+        object_name=name[:200],
         changes=_bounded(changes or {}),
     )
-    request = _request.get()
-    if request is not None and is_act:
-        request.is_audited = True  # type: ignore[attr-defined]  # for the middleware
 
 
 def record_changes(row: Model, before: Mapping[str, Any]) -> None:

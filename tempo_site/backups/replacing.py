@@ -6,6 +6,7 @@ there and may be done again, so the next start finishes it. Before the journal i
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ DATABASE, *LOGS = paths.DATABASE_FILES
 ALWAYS_THERE = (HELD, "secret_key", "time_zone")
 WHOLE = ("scripts", "runs", "search", DATABASE)
 MAX_JOURNAL_BYTES = 64 * 1024
+_ESCAPED = re.compile(rb"\\([0-7]{3})")  # a space, as the kernel writes it
 
 
 class CannotReplace(Exception):
@@ -34,18 +36,43 @@ def new_folder(data: Path) -> Path:
     return new
 
 
+def is_under_way(data: Path) -> bool:
+    """Return whether a backup is being unpacked or put in its place: what runs now would go aside with the old data."""
+    return (data / FOLDER).exists()
+
+
+def give_up(data: Path) -> None:
+    """Remove what was unpacked of a restore that has not begun."""
+    if not is_begun(data):
+        shutil.rmtree(data / FOLDER, ignore_errors=True)
+
+
 def is_begun(data: Path) -> bool:
     return (data / FOLDER / JOURNAL).exists()
 
 
 def refuse_mounts(data: Path) -> None:
-    """Raise CannotReplace where a part of the data folder is mounted by itself and cannot be moved."""
-    for name in WHOLE:
-        if os.path.ismount(data / name):
+    """Raise CannotReplace where a part of the data folder is mounted by itself, as a whole or somewhere below.
+
+    Such a part cannot be moved; a mount below it would go aside with the old data, and come back over the new.
+    """
+    parts = [data.resolve() / name for name in (*WHOLE, *LOGS, *ALWAYS_THERE)]
+    for mount in _mount_points():
+        if any(mount.is_relative_to(part) for part in parts):
             raise CannotReplace(
-                f"`{data / name}` is mounted by itself, and cannot be moved aside.\n"
-                "hint: restore into another folder with --to, and copy it from there"
+                f"`{mount}` is mounted by itself, and cannot be moved aside.\n"
+                "hint: unmount it for the restore, or restore into another folder with --to, and copy it from there"
             )
+
+
+def _mount_points() -> list[Path]:
+    """Return what this process sees mounted; `os.path.ismount` knows no folder that is bound from the same disk."""
+    lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    return [Path(os.fsdecode(_ESCAPED.sub(_unescape, line.split()[4]))) for line in lines]
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 8)])
 
 
 def begin(data: Path, *, aside: str) -> None:

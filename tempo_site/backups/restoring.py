@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import platform
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ NEEDED = (
     "search",
 )  # folders that take the place of the present ones, empty where need be
 UPLOADED = "uploaded"
+LEFT_BY_A_TRY = ("run", replacing.FOLDER)  # the second one of a try that was killed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +45,18 @@ def restore(path: Path, data: Path, *, passphrase: str, now: datetime) -> Restor
 
     Whenever this process ends, the data is the old one or the new one as a whole, at the latest with the next start.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     connections.close_all()  # one that is closed later would remove the log of the new database
-    with _nobody_at_work(data), _in_words():
+    with _in_words(), _nobody_at_work(data):
         if replacing.is_begun(data):
             replacing.finish(data)
         manifest = look(path, passphrase=passphrase)
-        call = prepare(path, data)
-        program.run(call, passphrase=passphrase)
-        aside = begin(data, path.name, manifest, now=now)
+        try:
+            call = prepare(path, data)
+            program.run(call, passphrase=passphrase)
+            aside = begin(data, path.name, manifest, now=now)
+        except BaseException:
+            replacing.give_up(data)
+            raise
         replacing.finish(data)
         return Restored(manifest=manifest, aside=aside)
 
@@ -59,8 +64,9 @@ def restore(path: Path, data: Path, *, passphrase: str, now: datetime) -> Restor
 @sensitive_variables()
 def look(path: Path, *, passphrase: str) -> dict[str, Any]:
     """Return the manifest of a backup that this Tempo can restore. Raise BackupFailed."""
-    if not path.is_file():
-        raise BackupFailed(f"There is no file `{path}`.")
+    with _in_words():
+        if not path.is_file():
+            raise BackupFailed(f"There is no file `{path}`.")
     manifest = program.look(path, passphrase=passphrase)
     found = versions.newer(manifest["migrations"])
     if found:
@@ -104,6 +110,12 @@ def begin(data: Path, name: str, manifest: dict[str, Any], *, now: datetime) -> 
     return data / aside
 
 
+def is_new(data: Path) -> bool:
+    """Return whether nothing is in a folder but what a restore that failed has left. Raise BackupFailed."""
+    with _in_words():
+        return not data.is_dir() or all(left.name in LEFT_BY_A_TRY for left in data.iterdir())
+
+
 def present(data: Path) -> str:
     """Return what would be moved aside, as a sentence; "" where there is nothing."""
     path = data / replacing.DATABASE
@@ -118,9 +130,21 @@ def present(data: Path) -> str:
     return f"The data in {data}: {scripts} scripts, {runs} runs."
 
 
+def other_machine(manifest: dict[str, Any]) -> str:
+    """Return what to expect of a backup that another kind of machine made, as a sentence; "" of one like this."""
+    theirs, ours = str(manifest.get("machine", "")), platform.machine()
+    if theirs in ("", ours):
+        return ""
+    return (
+        f"It was made on another kind of machine ({theirs[:40]}; this one is {ours}): a package that has no files for "
+        f"{ours} in its version cannot be built here, which the page Environments says."
+    )
+
+
 @contextmanager
 def _nobody_at_work(data: Path) -> Iterator[None]:
     bells = data / "run"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     bells.mkdir(mode=0o700, exist_ok=True)
     locks = []
     try:

@@ -1,11 +1,11 @@
 """The dashboard: figures, troubles that need a person, the last week by the hour, and a newcomer's first steps."""
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar
 
-import psutil
 from django.db.models import F, IntegerField, OuterRef, Q, QuerySet, Subquery
 
 from notifications_app.models import Channel
@@ -21,7 +21,7 @@ from scripts_app.schedules import agenda, outlook
 from scripts_app.schedules.agenda import NextDay
 from scripts_app.script_templates import ScriptTemplate
 from tempo_site import health, system
-from tempo_site.lib import paths, zone
+from tempo_site.lib import machine, paths, zone
 from tempo_site.pages.first_steps import FirstSteps, first_steps
 from tempo_site.pages.week import Week, count_week
 
@@ -170,12 +170,12 @@ def machine_context() -> MachineContext:
 
 
 def memory() -> Gauge:
-    state = psutil.virtual_memory()
+    state = machine.memory()
     return Gauge(used=state.total - state.available, total=state.total)
 
 
 def disk() -> Gauge:
-    state = psutil.disk_usage(str(paths.data()))
+    state = shutil.disk_usage(paths.data())
     return Gauge(used=state.total - state.free, total=state.total)
 
 

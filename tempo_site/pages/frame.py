@@ -137,9 +137,11 @@ def _place(
 
 
 def _places_of_staff(path: str) -> list[Place]:
-    users = reverse("admin:auth_user_changelist")
-    admin = reverse("admin:index")
-    is_in_admin = path.startswith(admin) and not path.startswith(users)
+    # Not by name, which would load the whole admin.
+    admin = f"{reverse('dashboard')}admin/"
+    users = f"{admin}auth/user/"
+    is_in_users = path.startswith(users)
+    is_in_admin = path.startswith(admin) and not is_in_users
     places = [
         ("Settings", "settings-first", "settings", "g t"),
         ("Variables", "variables", "variables", "g v"),
@@ -149,19 +151,16 @@ def _places_of_staff(path: str) -> list[Place]:
         ("Backups", "backup-list", "backups", "g b"),
         ("Audit", "audit", "audit", "g u"),
         ("System", "system", "engine", "g e"),
-        ("Users", "admin:auth_user_changelist", "user", "g w"),
     ]
     return [
         *(_place(path, *place, section=STAFF) for place in places),
-        Place(
-            label="Admin",
-            url=admin,
-            symbol="admin",
-            key="g i",
-            is_here=is_in_admin,
-            section=STAFF,
-        ),
+        _place_in_admin("Users", users, "user", "g w", is_here=is_in_users),
+        _place_in_admin("Admin", admin, "admin", "g i", is_here=is_in_admin),
     ]
+
+
+def _place_in_admin(label: str, url: str, symbol: str, key: str, *, is_here: bool) -> Place:
+    return Place(label=label, url=url, symbol=symbol, key=key, is_here=is_here, section=STAFF)
 
 
 def help_url(request: HttpRequest) -> str:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from ninja import Query, Router
+from ninja import Query
 from pydantic import AwareDatetime, BaseModel
 
 from tempo_site import auth
 from tempo_site.audit import reading
 from tempo_site.models import AuditEntry
+from tempo_site.web.late_operations import Router
 
 ONLY_STAFF = "The audit is for staff.\nhint: ask a user of the staff"
 MAX_PAGE = 200

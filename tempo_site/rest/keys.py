@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from django.http import Http404
 from django.utils import timezone
-from ninja import Query, Router
+from ninja import Query
 from ninja.responses import Status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ from tempo_site import auth
 from tempo_site.accounts import keys
 from tempo_site.accounts.keys import KeyLimits
 from tempo_site.models import ApiKey
+from tempo_site.web.late_operations import Router
 
 ONLY_STAFF = "API keys are for staff.\nhint: ask a user of the staff"
 MAX_PAGE = 200

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
-from ninja import Router
 from pydantic import BaseModel, RootModel, StrictBool, StrictInt, StrictStr
 
 from tempo_site import auth
 from tempo_site.stored_settings import store
 from tempo_site.stored_settings.registry import SECTIONS
+from tempo_site.web.late_operations import Router
 
 ONLY_STAFF = "Settings are for staff.\nhint: ask a user of the staff"
 

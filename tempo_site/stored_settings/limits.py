@@ -1,4 +1,4 @@
-"""The section for limits: how many runs at once, and what a new script's runs may use at first and at most."""
+"""The section for limits: how many runs at once, and what a new script's runs may use by default and at the highest."""
 
 from tempo_site.stored_settings.fields import Field, Kind, Section
 
@@ -14,7 +14,7 @@ def _default(
         name=name,
         attribute=attribute,
         kind=Kind.NUMBER,
-        label=f"{label}, at first",
+        label=f"{label}, default",
         unit=unit,
         minimum=minimum,
         presets=presets,
@@ -26,7 +26,7 @@ def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> F
         name=name,
         attribute=attribute,
         kind=Kind.NUMBER,
-        label=f"{label}, at most",
+        label=f"{label}, highest",
         unit=unit,
         presets=presets,
     )
@@ -35,8 +35,8 @@ def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> F
 SECTION = Section(
     slug="limits",
     title="Limits",
-    help="They hold for runs that start from now on. `At first` is what a new script gets; its own limits stand in its"
-    " Settings. `At most` holds for all scripts, whatever theirs say; 0 is no such bound.",
+    help="They hold for runs that start from now on. A new script gets the default; its own limits stand in its"
+    " Settings. The highest holds for all scripts, whatever theirs say; 0 means that there is none.",
     fields=(
         Field(
             name=RUNS_AT_ONCE,

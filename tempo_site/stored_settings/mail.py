@@ -3,10 +3,10 @@
 from tempo_site.stored_settings.fields import Field, Kind, Section
 
 SECURITY = (
-    ("auto", "as the port asks: TLS from the start on 465, 8465 and 443, else STARTTLS"),
+    ("auto", "Automatic, by the port"),
     ("starttls", "STARTTLS"),
     ("ssl", "TLS from the start"),
-    ("none", "none: password and mails go in clear"),
+    ("none", "None: password and mails go in clear"),
 )
 # Where a provider wants two values they are written with a colon between them.
 PROVIDERS = {
@@ -54,7 +54,8 @@ SECTION = Section(
             kind=Kind.CHOICE,
             label="Encryption",
             choices=SECURITY,
-            help="The server's certificate is verified.",
+            help="Automatic: TLS from the start on 465, 8465 and 443, else STARTTLS. "
+            "The server's certificate is verified.",
         ),
         Field(
             name="SMTP_USERNAME",
@@ -81,7 +82,7 @@ SECTION = Section(
             attribute="EMAIL_PROVIDER",
             kind=Kind.CHOICE,
             label="Send by",
-            choices=(("", "the mail server above"), *PROVIDERS.items()),
+            choices=(("", "The mail server above"), *PROVIDERS.items()),
             help="A provider's own API goes over HTTPS, where a network blocks mail servers. It needs a key.",
         ),
         Field(

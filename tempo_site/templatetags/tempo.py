@@ -145,6 +145,12 @@ def whole_percent(value: float) -> int:
 
 
 @register.filter
+def grouped(number: int) -> str:
+    """Write a number with its digits in groups of three, as sentences have it."""
+    return f"{number:,}"
+
+
+@register.filter
 def seconds(value: timedelta | float) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()

@@ -7,13 +7,14 @@ module and why nobody misses it; `tests/tempo_site/web/test_lean_imports.py` not
 import importlib
 import importlib.machinery
 import importlib.util
+import os
+import pkgutil
 import sys
 import threading
+import typing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-from pydantic import BaseModel
 
 
 def has_own_hashes() -> bool:
@@ -38,6 +39,9 @@ CLASSES_ONLY = (
     "twisted.internet.endpoints",
     # Mails of Django to administrators and for lost passwords. Tempo's own leave from a child that has the module.
     "django.core.mail",
+    # Of django-q2, whose workers are threads of `web`: the queue of its processes, and the annotations that name it.
+    "django_q.queues",
+    "multiprocessing.queues",
 )
 # The same, for whoever changes no tables: `web`, and not `serve` and `prepare`.
 CLASSES_ONLY_IN_WEB = (
@@ -57,6 +61,7 @@ ABSENT = (
 LATE = (
     "sqlparse",  # SQL in pieces
     "psutil",  # the System page
+    "zipfile",  # modules in archives
     "click",  # colours of autobahn's log
     "hyperlink",  # redirects by autobahn
     "http.cookiejar",  # a name that Twisted passes on; urllib.request comes along
@@ -68,14 +73,33 @@ LATE = (
     # Scripts as files, by their page and the API.
     "scripts_app.exchange.applying",
     "scripts_app.exchange.exporting",
+    "scripts_app.exchange.preparing",
     "scripts_app.exchange.preview",
     "scripts_app.exchange.reading",
     "scripts_app.exchange.zip_stream",
 )
+# Packages whose `__init__.py` comes when something in it is asked for, and not with their modules. Only in `web` as
+# well: migrations name their models by the package.
+LATE_PACKAGES_IN_WEB = {
+    "django.contrib.admin": "django/contrib/admin",
+}
+# Where Python looks for time zones; it would read the whole configuration of its build to learn that.
+TIME_ZONES = "/usr/share/zoneinfo:/usr/lib/zoneinfo:/usr/share/lib/zoneinfo:/etc/zoneinfo"
 
 
 class _Placeholder:
     """Stands for a class that is derived from."""
+
+    def qsize(self) -> int:
+        return 0  # django-q2 makes a queue to see whether it can count
+
+
+class _NoTypedDict:
+    def __init_subclass__(cls, *, total: bool = True) -> None:
+        cls.__annotations__ = {}
+
+    def __new__(cls, **items: Any) -> dict[str, Any]:  # type: ignore[misc]  # as a TypedDict does
+        return items
 
 
 class _ClassesOnly(ModuleType):
@@ -87,33 +111,108 @@ class _ClassesOnly(ModuleType):
 
 class _Late(ModuleType):
     # Not importlib's LazyLoader: in Python 3.11 the second import of such a module loads it.
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, known: dict[str, Any] | None = None) -> None:
         super().__init__(name)
         self._loading = threading.RLock()
+        self.__dict__.update(known or {})
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        return getattr(self.load(), name)
+
+    def load(self) -> ModuleType:
         with self._loading:
             if sys.modules.get(self.__name__) is self:
                 del sys.modules[self.__name__]
             real = importlib.import_module(self.__name__)
         self.__dict__.update(vars(real))
-        return getattr(real, name)
+        return real
+
+
+class _LateEntities:
+    """The table `html5` of `html.entities`, which has 2,231 names."""
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._whole()
+
+    def __getitem__(self, name: str) -> str:
+        return self._whole()[name]
+
+    def _whole(self) -> dict[str, str]:
+        late = sys.modules["html.entities"]
+        if isinstance(late, _Late):
+            late.load()
+        whole: dict[str, str] = sys.modules["html.entities"].html5
+        return whole
+
+
+def _locate(path: str) -> object | None:
+    try:
+        found: object = pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return found
+
+
+# Late, but for what is asked of them at once.
+LATE_BUT: dict[str, dict[str, Any]] = {
+    "html.entities": {"html5": _LateEntities()},  # names of characters, for `html`
+    "pydoc": {"locate": _locate},  # django-q2 finds tasks by it
+}
 
 
 def install(*, migrates: bool = False) -> None:
-    # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
-    BaseModel.model_config["defer_build"] = True
+    _import_zoneinfo()
     for name, place in EMPTY_PACKAGES.items():
         package = ModuleType(name)
         package.__path__ = [str(_site_packages(name) / place)]
         sys.modules[name] = package
-    for name in CLASSES_ONLY if migrates else (*CLASSES_ONLY, *CLASSES_ONLY_IN_WEB):
+    for name in CLASSES_ONLY:
         sys.modules[name] = _ClassesOnly(name)
     sys.modules.update(dict.fromkeys(ABSENT))  # type: ignore[arg-type]  # None: must not be imported
     for name in LATE:
         sys.modules[name] = _Late(name)
+    for name, known in LATE_BUT.items():
+        sys.modules[name] = _Late(name, known)
+    if not migrates:
+        _install_in_web()
+    # Otherwise pydantic asks all packages that there are for plugins of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
+    _import_pydantic_core()
+    pydantic = importlib.import_module("pydantic")
+    pydantic.BaseModel.model_config["defer_build"] = True
+
+
+def _install_in_web() -> None:
+    for name in CLASSES_ONLY_IN_WEB:
+        sys.modules[name] = _ClassesOnly(name)
+    for name, place in LATE_PACKAGES_IN_WEB.items():
+        path = str(_site_packages(name) / place)
+        sys.modules[name] = _Late(name, {"__path__": [path]})
+
+
+def _import_pydantic_core() -> None:
+    # The hundred TypedDicts of `core_schema` are annotations, and nothing asks what is in them: 0.4 MB.
+    typing_extensions: Any = importlib.import_module("typing_extensions")
+    homes: list[Any] = [typing, typing_extensions]
+    real = [home.TypedDict for home in homes]
+    for home in homes:
+        home.TypedDict = _NoTypedDict
+    try:
+        importlib.import_module("pydantic_core")
+    finally:
+        for home, typed_dict in zip(homes, real, strict=True):
+            home.TypedDict = typed_dict
+
+
+def _import_zoneinfo() -> None:
+    is_given = "PYTHONTZPATH" in os.environ
+    os.environ.setdefault("PYTHONTZPATH", TIME_ZONES)
+    importlib.import_module("zoneinfo")
+    if not is_given:
+        del os.environ["PYTHONTZPATH"]
 
 
 def allow_tls() -> None:

@@ -12,13 +12,16 @@ from pathlib import Path
 
 from tests.benchmarks import (
     api,
+    backups,
     comparison,
     console,
+    cost,
     drafts,
     environments,
     first_line,
     first_script,
     imports,
+    indexing,
     isolation,
     lateness,
     live_output,
@@ -28,6 +31,7 @@ from tests.benchmarks import (
     pages,
     queue,
     restart,
+    retention,
     scale,
     schedules,
     search,
@@ -42,6 +46,7 @@ from tests.service import ROOT, prepared_data
 PACKAGES = ("tempo_site", "scripts_app", "runs_app", "notifications_app")
 BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "first_line": first_line.measure,
+    "cost": cost.measure,
     "lateness": lateness.measure,
     "memory": memory.measure,
     "imports": imports.measure,
@@ -61,7 +66,10 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "environments": environments.measure,
     "search": search.measure,
     "scale": scale.measure,
+    "retention": retention.measure,
+    "indexing": indexing.measure,
     "api": api.measure,
+    "backups": backups.measure,
     "soak": soak.measure,
 }
 

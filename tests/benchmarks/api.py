@@ -1,22 +1,20 @@
 """The API with 1,000 scripts and 100,000 runs, asked by ten clients; the look-up of keys; a flood of triggers."""
 
 import http.client
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.clients import Client
 from tests.benchmarks.figures import Figure, percentile
-from tests.benchmarks.scale import FILLING, worked
+from tests.benchmarks.long_history import copy_of, history, worked
 from tests.benchmarks.setting import Setting, running
 from tests.service import Service
 
-SCRIPTS, RUNS, FEW_RUNS, KEYS = 1_000, 100_000, 1_000, 10_000
+SCRIPTS, RUNS, KEYS = 1_000, 100_000, 10_000
 CLIENTS, ROUNDS, ASKED = 10, 5, 20  # requests of a client in a round
 PAUSE_S = 0.2  # between two requests of a client: a screen that polls, ten of them
 LIST_BAR_MS, HEALTH_BAR_MS, KEY_RATIO = 50, 10, 1.3
@@ -28,10 +26,6 @@ ADDRESSES = {
     "list of scripts": "/scripts",
     "a script": "/scripts/nightly-backup",
 }
-SEED = f"""
-from tests.benchmarks import seeding
-seeding.fill(script_count={SCRIPTS}, run_count={FEW_RUNS})
-"""
 MORE_KEYS = f"""
 from tempo_site.models import ApiKey
 rows = [ApiKey(name="x", prefix="x", digest=f"{{number:064x}}") for number in range({KEYS})]
@@ -40,16 +34,12 @@ ApiKey.objects.bulk_create(rows)
 
 
 def measure(setting: Setting) -> Iterator[Figure]:
-    with tempfile.TemporaryDirectory(prefix="tempo-benchmark-") as folder:
-        data = Path(folder) / "data"
-        service = Service.copy_of(setting.prepared, data, PYSCHED_RATE_LIMIT_ENABLED="false")
-        worked(data, SEED)
-        worked(data, f"{FILLING}keep_all(); {FILLING}lengthen({RUNS})")
-        with service:
-            for name, path in ADDRESSES.items():
-                yield ten_clients(service, name, path)
-            yield health(service)
-            yield key_look_up(service)
+    filled = history(setting, scripts=SCRIPTS, runs=RUNS)
+    with copy_of(filled, PYSCHED_RATE_LIMIT_ENABLED="false") as service, service:
+        for name, path in ADDRESSES.items():
+            yield ten_clients(service, name, path)
+        yield health(service)
+        yield key_look_up(service)
     with running(setting) as service:
         yield from flood(service)
 

@@ -99,11 +99,13 @@ def served(service: Service, paths: dict[str, str], queries: dict[str, int]) -> 
         )
 
 
-def asked(service: Service, path: str, cookie: str) -> tuple[list[float], bytes]:
+def asked(
+    service: Service, path: str, cookie: str, *, rounds: int = ROUNDS
+) -> tuple[list[float], bytes]:
     """Milliseconds of each request after the first few, and the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     samples_ms, content = [], b""
-    for _ in range(WARM_UP + ROUNDS):
+    for _ in range(WARM_UP + rounds):
         began = time.perf_counter()
         connection.request("GET", path, headers={"Cookie": cookie})
         answer = connection.getresponse()

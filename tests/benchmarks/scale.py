@@ -1,41 +1,32 @@
-"""Pages and lists with 100,000 runs in the history, with `--long` 1,000,000, beside 1,000; then retention deletes a
-tenth of them while a schedule starts a run every second. At last what the index of the search adds to a run's end.
-"""
+"""Time of pages and lists, start and memory with 100,000 runs in the history, with `--long` 1,000,000, beside 1,000."""
 
-import json
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from datetime import datetime
-from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
+from typing import NamedTuple
 
-from tests.benchmarks import seed
+from tests.benchmarks import procfs
 from tests.benchmarks.clients import Browser
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.pages import asked
+from tests.benchmarks.long_history import history
+from tests.benchmarks.pages import WARM_UP, asked
+from tests.benchmarks.restart import start_s
 from tests.benchmarks.setting import Setting
-from tests.service import ROOT, Service, environment
+from tests.service import Service
 
 FEW, MANY, MANY_LONG = 1_000, 100_000, 1_000_000
 SCRIPTS = 100
 SLUG = "nightly-backup"
-RATIO_BAR, TIME_BAR_MS, DELAY_BAR_MS = 1.3, 100, 100
-ROUNDS = 3
-CALM_S = 20.0
-SETTLED_RUNS, SETTLE_BAR_MS = 150, 10
-TALKING = "for n in range(40):\n    print(n, 'lines of a run that is indexed soon')\n"
-LOOK_EVERY_S = 5.0  # a look costs time, too
-FILLING = "from tests.benchmarks import scale_filling; scale_filling."
+RATIO_BAR, TIME_BAR_MS, START_BAR_S, MEMORY_BAR_MB = 1.3, 100, 2, 5
+ROUNDS, ASKED, STARTS = 3, 7, 3
+CALM_S = 4.0
 ADDRESSES = {
     "runs": "/runs/",
     "runs of a script": f"/runs/?script={SLUG}",
     "runs, failed": "/runs/?status=failed",
     "runs, any bad end": "/runs/?status=bad",
     "runs, not ended": "/runs/?status=active",
+    "runs of a script, failed": f"/runs/?script={SLUG}&status=failed",
     "runs of a folder": "/runs/?folder=Ops",
     "runs with a tag": "/runs/?tag=backup",
     "runs, failed, of a folder": "/runs/?folder=Ops&status=failed",
@@ -43,6 +34,9 @@ ADDRESSES = {
     "runs by a trigger that nothing used": "/runs/?trigger=url",
     "runs that none was as short as": "/runs/?max_s=0",
     "runs up to a day before all": "/runs/?to=2001-01-01",
+    "runs with a word in their output": "/runs/?q=archive",
+    "search for a word": "/search/?q=archive",
+    "search for what is nowhere": "/search/?q=zeppelin",
     "dashboard": "/",
     "scripts": "/scripts/",
     "overview of a script": f"/scripts/{SLUG}/overview/",
@@ -52,140 +46,113 @@ ADDRESSES = {
     "retention": "/retention/",
     "API, runs": "/api/v1/runs",
     "API, runs, lost": "/api/v1/runs?status=lost",
+    "API, five runs of a script": f"/api/v1/runs?script={SLUG}&limit=5",
+    "API, five failed runs of a folder": "/api/v1/runs?folder=Ops&status=failed&limit=5",
+    "API, search": "/api/v1/search?q=archive",
     "API, failures": "/api/v1/failures",
     "API, statistics of a script": f"/api/v1/scripts/{SLUG}/statistics",
 }
 
 
+class Asked(NamedTuple):
+    """What each of some requests took: the time of `web` on a core, and the clock's."""
+
+    cpu_ms: float
+    fastest_ms: float
+    median_ms: float
+    answer_kb: float
+
+
 def measure(setting: Setting) -> Iterator[Figure]:
-    """Two services beside each other, asked in turn; then retention in the one with the long history."""
-    many = MANY_LONG if setting.is_long else MANY
-    with tempfile.TemporaryDirectory(prefix="tempo-benchmark-") as folder, ExitStack() as stack:
-        services = []
-        for runs in (FEW, many):
-            service = filled(setting, Path(folder) / str(runs), runs)
-            services.append(stack.enter_context(service))
-        yield from pages(*services, many_runs=many)
-        yield from deleting(services[1], many)
-    yield from settling(setting)
+    """Two services beside each other, asked in turn."""
+    runs = many_runs(setting)
+    folders = [history(setting, scripts=SCRIPTS, runs=each) for each in (FEW, runs)]
+    with Service(folders[0]) as few, Service(folders[1]) as many:
+        yield starting(few, many, many_runs=runs)
+        yield from pages(few, many, many_runs=runs)
+        yield memory(few, many, many_runs=runs)
 
 
-def filled(setting: Setting, data: Path, runs: int) -> Service:
-    """A data folder with so many runs, all counted, and logs for the tenth that retention will delete."""
-    service = Service.copy_of(setting.prepared, data)
-    seed.fill(data, scripts=SCRIPTS, runs=FEW)
-    worked(data, f"{FILLING}keep_all()")
-    worked(data, f"{FILLING}lengthen({runs})")
-    worked(data, f"{FILLING}count_all()")
-    if runs != FEW:
-        worked(data, f"{FILLING}write_logs(1, {runs // 10})")
-    return service
+def many_runs(setting: Setting) -> int:
+    return MANY_LONG if setting.is_long else MANY
+
+
+def starting(few: Service, many: Service, *, many_runs: int) -> Figure:
+    times: dict[int, list[float]] = {few.port: [], many.port: []}
+    for _ in range(STARTS):
+        for service in (few, many):
+            times[service.port].append(start_s(service))
+    return Figure(
+        benchmark="scale",
+        figure=f"start to the first 200 with {many_runs:,} runs",
+        value=median(times[many.port]),
+        unit="s",
+        baseline=f"with {FEW:,} runs",
+        baseline_value=median(times[few.port]),
+        bar=START_BAR_S,
+        bar_on="value",
+        n=STARTS,
+    )
 
 
 def pages(few: Service, many: Service, *, many_runs: int) -> Iterator[Figure]:
-    """Server time of each address, the fastest of some rounds in turn, beside the short history."""
+    """Time of a core for each address, the least of some rounds in turn, beside the short history."""
     cookies = {service.port: Browser(service).cookie_header() for service in (few, many)}
     for name, path in ADDRESSES.items():
-        times: dict[int, list[float]] = {few.port: [], many.port: []}
+        rounds: dict[int, list[Asked]] = {few.port: [], many.port: []}
         for _ in range(ROUNDS):
             for service in (few, many):
-                samples_ms, _ = asked(service, path, cookies[service.port])
-                times[service.port].append(median(samples_ms))
-        value = min(times[many.port])
+                rounds[service.port].append(ask(service, path, cookies[service.port]))
+        short, long = best(rounds[few.port]), best(rounds[many.port])
         yield Figure(
             benchmark="scale",
             figure=f"{name} with {many_runs:,} runs",
-            value=value,
-            unit="ms",
+            value=long.cpu_ms,
+            unit="ms of a core",
             baseline=f"with {FEW:,} runs",
-            baseline_value=min(times[few.port]),
+            baseline_value=short.cpu_ms,
             bar=RATIO_BAR,
             bar_on="ratio",
             n=ROUNDS,
-            details={"within_100_ms": value <= TIME_BAR_MS},
+            details={
+                "within_100_ms": long.fastest_ms <= TIME_BAR_MS,
+                "fastest_ms": [round(long.fastest_ms, 1), round(short.fastest_ms, 1)],
+                "median_ms": [round(long.median_ms, 1), round(short.median_ms, 1)],
+                "answer_kb": [round(long.answer_kb, 1), round(short.answer_kb, 1)],
+            },
         )
 
 
-def deleting(service: Service, runs: int) -> Iterator[Figure]:
-    """How late a schedule of a second is while retention deletes a tenth of the runs, beside before."""
-    slug = service.make_script("Ticking", "print(1)\n")
-    schedule = {"kind": "interval", "every_s": 1, "overlap": "parallel"}
-    service.post(f"/scripts/{slug}/schedules", schedule)
+def ask(service: Service, path: str, cookie: str) -> Asked:
+    web = service.web_pid()
+    began_s = procfs.cpu_s(web)
+    samples_ms, content = asked(service, path, cookie, rounds=ASKED)
+    took_s = procfs.cpu_s(web) - began_s
+    return Asked(
+        cpu_ms=1000 * took_s / (WARM_UP + ASKED),
+        fastest_ms=min(samples_ms),
+        median_ms=median(samples_ms),
+        answer_kb=len(content) / 1000,
+    )
+
+
+def best(rounds: list[Asked]) -> Asked:
+    """The least of each: a busy neighbour only adds to them."""
+    return Asked(*(min(values) for values in zip(*rounds, strict=True)))
+
+
+def memory(few: Service, many: Service, *, many_runs: int) -> Figure:
+    """What all processes of each take, after both were asked for the same."""
     time.sleep(CALM_S)
-    calm = lateness_ms(service, slug)
-    days = oldest_days(service, runs)
-    before = service.post("/retention/preview", {"days": days})
-    status, answer = service.call("PUT", "/retention", {"days": days})
-    assert status == 200, answer
-    began = time.monotonic()
-    service.post("/retention/delete-now")
-    while service.post("/retention/preview")["runs"]:
-        time.sleep(LOOK_EVERY_S)
-    took_s = time.monotonic() - began
-    busy = lateness_ms(service, slug, beyond=len(calm))
-    yield Figure(
+    sizes = [sum(procfs.pss_mb(pid) for pid in procfs.tree(service)) for service in (many, few)]
+    return Figure(
         benchmark="scale",
-        figure=f"latest start of a schedule of a second while {before['runs']:,} runs are deleted",
-        value=max(busy),
-        unit="ms",
-        baseline="the same before",
-        baseline_value=max(calm),
-        bar=DELAY_BAR_MS,
+        figure=f"PSS of all processes with {many_runs:,} runs",
+        value=sizes[0],
+        unit="MB",
+        baseline=f"with {FEW:,} runs",
+        baseline_value=sizes[1],
+        bar=MEMORY_BAR_MB,
         bar_on="difference",
-        n=len(busy),
-        details={"took_s": round(took_s, 1), "median": median(busy), "calm": median(calm)},
+        n=1,
     )
-
-
-def settling(setting: Setting) -> Iterator[Figure]:
-    """From the start of a run to its end in the API, in turn with a service that cannot index."""
-    times: dict[bool, list[float]] = {True: [], False: []}
-    with tempfile.TemporaryDirectory(prefix="tempo-benchmark-") as folder, ExitStack() as stack:
-        services = {}
-        for is_indexed in times:
-            service = Service.copy_of(setting.prepared, Path(folder) / str(is_indexed))
-            if not is_indexed:
-                # A folder where the index keeps what it covers: it can never begin.
-                (service.data / "search" / "coverage.json").mkdir(parents=True)
-            services[is_indexed] = stack.enter_context(service)
-        slugs = {key: each.make_script("Talking", TALKING) for key, each in services.items()}
-        for _ in range(SETTLED_RUNS):
-            for is_indexed, service in services.items():
-                began = time.monotonic()
-                service.run(slugs[is_indexed])
-                times[is_indexed].append((time.monotonic() - began) * 1000)
-    yield Figure(
-        benchmark="scale",
-        figure="a run from start to end, p99, while finished ones are indexed",
-        value=quantiles(times[True], n=100)[98],
-        unit="ms",
-        baseline="without the index",
-        baseline_value=quantiles(times[False], n=100)[98],
-        bar=SETTLE_BAR_MS,
-        bar_on="difference",
-        n=SETTLED_RUNS,
-        details={"median": median(times[True]), "median_without": median(times[False])},
-    )
-
-
-def lateness_ms(service: Service, slug: str, *, beyond: int = 0) -> list[int]:
-    """How late the runs of a script began, the oldest first, without the first ones."""
-    told = worked(service.data, f"{FILLING}lateness({slug!r})")
-    late: list[int] = json.loads(told.splitlines()[-1])
-    return late[beyond:]
-
-
-def worked(data: Path, code: str) -> str:
-    """What Python code prints that is run in a process with these data, however long that takes."""
-    command = [sys.executable, str(ROOT / "manage.py"), "shell", "-c", code]
-    done = subprocess.run(
-        command, env=environment(data), stdout=subprocess.PIPE, text=True, check=True
-    )
-    return done.stdout
-
-
-def oldest_days(service: Service, runs: int) -> int:
-    """The age in days beyond which a tenth of the runs lie."""
-    oldest = service.get(f"/runs/{runs // 10}")["created_at"]
-    age = datetime.now().astimezone() - datetime.fromisoformat(oldest)
-    return age.days

@@ -68,14 +68,14 @@ def test_a_file_a_folder_and_a_zip_are_handed_in_looked_at_and_imported(
         archive.writestr("scripts/packed/main.py", "print('packed')\n")
         archive.writestr("scripts/packed/script.toml", 'name = "Packed"\n')
         archive.writestr("scripts/packed/versions/0001.py", "print('older')\n")
-    for label, path, word in (
-        ("Files", "alone.py", "packages, Python and inputs stand in the block"),
-        ("Or a folder", "tree", "run as Tempo's own user"),
-        ("Files", "packed.zip", "with its older versions"),
+    for path, word in (
+        ("alone.py", "packages, Python and inputs stand in the block"),
+        ("tree", "run as Tempo's own user"),
+        ("packed.zip", "with its older versions"),
     ):
         screen.goto(f"{service.url}/import/")
         assert troubles_of(screen) == []
-        screen.get_by_label(label).set_input_files(tmp_path / path)
+        HAND_IN[path](screen, tmp_path / path)
         screen.get_by_role("button", name="Preview").click()
         expect(screen.get_by_text(word)).to_be_visible()
         assert troubles_of(screen) == []
@@ -84,6 +84,42 @@ def test_a_file_a_folder_and_a_zip_are_handed_in_looked_at_and_imported(
     for slug, printed in (("alone", "7"), ("dropped", "read"), ("packed", "packed")):
         log = f"/runs/{service.run(slug)['id']}/log"
         assert service.call("GET", log)[1].strip() in (printed, printed.encode())
+
+
+def choose(screen: Page, path: Path) -> None:
+    screen.get_by_label("Files").set_input_files(path)
+
+
+def drop_on_the_field(screen: Page, path: Path) -> None:
+    """A folder, which the field alone would take for a file; what was chosen before makes place."""
+    screen.get_by_label("Or a folder").set_input_files(path)
+    sent = "[...new FormData(document.querySelector('folder-upload form')).getAll('path')].sort()"
+    folder = "tree/scripts/dropped"
+    expected = [f"{folder}/{name}" for name in ("files/a.txt", "main.py", "script.toml")]
+    assert screen.evaluate(sent) == expected
+    drop(screen, "#files", path)
+    expect(screen.get_by_text("Dropped: 3 files")).to_be_visible()
+    assert screen.evaluate(sent) == expected
+
+
+def drop_beside_it(screen: Page, path: Path) -> None:
+    drop(screen, "h1", path)
+    expect(screen.get_by_text("Dropped: 1 file, packed.zip")).to_be_visible()
+
+
+HAND_IN = {"alone.py": choose, "tree": drop_on_the_field, "packed.zip": drop_beside_it}
+
+
+def drop(screen: Page, selector: str, path: Path) -> None:
+    """Drop a file or folder of this machine, as a file manager does."""
+    box = screen.locator(selector).bounding_box()
+    assert box
+    place = {"x": box["x"] + 20, "y": box["y"] + 10}
+    carried = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    devtools = screen.context.new_cdp_session(screen)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "data": carried, **place})
+    devtools.detach()
 
 
 def troubles_of(screen: Page) -> list[str]:

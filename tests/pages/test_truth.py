@@ -103,6 +103,6 @@ def test_a_run_from_the_editor_is_called_manual(service: Service, screen: Page) 
 
 def test_a_usual_value_is_put_in_by_its_button(service: Service, screen: Page) -> None:
     screen.goto(f"{service.url}/settings/limits/")
-    field = screen.get_by_label("Memory, at first (MB)")
+    field = screen.get_by_label("Memory, default (MB)")
     screen.get_by_role("button", name="2 GB").first.click()
     expect(field).to_have_value("2048")

@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.db import connection
 
-from scripts_app import scripts
+from scripts_app import scripts, slugs
 from scripts_app.crontab import importer
 from scripts_app.crontab.parser import parse_crontab
 from scripts_app.crontab.source_files import Sources
@@ -78,7 +78,7 @@ def test_a_slug_that_was_taken_a_moment_ago_is_left_to_its_owner(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     create()
-    monkeypatch.setattr(scripts, "slugs", lambda _: iter(["hello-world", "hello-world-2"]))
+    monkeypatch.setattr(slugs, "free", lambda _: iter(["hello-world", "hello-world-2"]))
     assert create().slug == "hello-world-2"
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.http import StreamingHttpResponse
 
 from tempo_site import asgi, health
 from tempo_site.lib import origins
@@ -60,6 +62,66 @@ def test_a_request_is_given_the_thread_that_fewest_use(
         return [*crowded, *sorted(left), *asgi._users.values()]
 
     assert asyncio.run(scene()) == [2, 2, 1, 2, 0, 0]
+
+
+class CountedThread(ThreadPoolExecutor):
+    """Knows how often it was asked to do something."""
+
+    count = 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        """Count, and do it."""
+        self.count += 1
+        return super().submit(*args, **kwargs)
+
+
+def test_a_request_enters_its_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    thread = CountedThread(1)
+    monkeypatch.setattr(asgi, "_users", {thread: 0})
+    sent = asyncio.run(messages_of_page("/api/v1/nowhere", leaves=asyncio.Event()))
+    assert [message.get("status") for message in sent] == [404, None]
+    assert thread.count == 1
+
+
+def test_a_client_that_leaves_ends_an_answer_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    response = StreamingHttpResponse(endless())
+    monkeypatch.setattr(asgi._django, "get_response", lambda request: response)
+
+    async def scene() -> list[dict[str, Any]]:
+        leaves = asyncio.Event()
+        page = asyncio.ensure_future(messages_of_page("/", leaves=leaves))
+        await asyncio.sleep(0)
+        leaves.set()
+        return await asyncio.wait_for(page, 30)
+
+    assert asyncio.run(scene())[-1].get("more_body", True)
+    assert response.closed
+
+
+async def endless() -> AsyncIterator[bytes]:
+    """Parts of an answer without end."""
+    while True:
+        yield b"more"
+        await asyncio.sleep(0)
+
+
+async def messages_of_page(path: str, *, leaves: asyncio.Event) -> list[dict[str, Any]]:
+    """What is sent to a client that stays until `leaves`."""
+    asked = iter([{"type": "http.request"}])
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        for message in asked:
+            return message
+        await leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [(b"host", b"127.0.0.1")]}
+    await asgi.application({**scope, "scheme": "http"}, receive, send)
+    return sent
 
 
 async def silent(*_: Any) -> None:

@@ -44,6 +44,28 @@ def key_of(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
 
 
+class Taken:
+    """Paths that lie side by side: on each system they are files of their own."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
+
+    def add(self, path: str) -> str:
+        """Return "", or the path that this one cannot lie beside: the same in other letters, or a file above it."""
+        key = key_of(path)
+        parts = key.split("/")
+        above = ["/".join(parts[:count]) for count in range(1, len(parts))]
+        for known, keys in ((self._files, [key, *above]), (self._folders, [key])):
+            for each in keys:
+                if each in known:
+                    return known[each]
+        self._files[key] = path
+        for each in above:
+            self._folders.setdefault(each, path)
+        return ""
+
+
 def _is_for_windows_alone(part: str) -> bool:
     stem = part.partition(".")[0].rstrip(" ").casefold()
     is_device = stem in _DEVICES or _NUMBERED_DEVICE.fullmatch(stem) is not None

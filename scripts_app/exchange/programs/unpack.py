@@ -67,8 +67,8 @@ class Target:
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
         self.files: list[str] = []
-        self._keys: set[str] = set()
-        self._folders: set[str] = set()
+        self._taken = portable.Taken()
+        self._count = 0
         self._size = 0
 
     def take(self, entry: Entry) -> None:
@@ -92,15 +92,16 @@ class Target:
 
     def _check(self, entry: Entry) -> None:
         refuse_name(entry.path)
-        key = portable.key_of(entry.path)
-        parts = key.split("/")
-        above = {"/".join(parts[:count]) for count in range(1, len(parts))}
-        if key in self._keys or key in self._folders or not above.isdisjoint(self._keys):
+        other = self._taken.add(entry.path)
+        if other == entry.path:
             raise Refused(f"`{shown(entry.path)}` is there twice")
-        if len(self._keys) >= MAX_ENTRIES:
+        if other:
+            raise Refused(
+                f"`{shown(entry.path)}` and `{shown(other)}` cannot lie side by side on every system: rename one"
+            )
+        self._count += 1
+        if self._count > MAX_ENTRIES:
             raise Refused(f"It holds more than {MAX_ENTRIES:,} files")
-        self._keys.add(key)
-        self._folders |= above
 
 
 class Counted(io.RawIOBase):

@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from scripts_app.api.exchange import item_out
-from scripts_app.exchange import applying, preview, reading, staging
+from scripts_app.exchange import applying, preparing, preview, reading, staging
 from scripts_app.exchange.items import ExchangeError
 from scripts_app.exchange.preview import Choice, Planned
 from tempo_site.audit.commands import ActingCommand
@@ -44,7 +44,7 @@ class Command(ActingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        act = applying.Import(by=None, now=now, switch_on=options["switch_on"])
+        act = preparing.Import(by=None, now=now, switch_on=options["switch_on"])
         choice = Choice(options["on_conflict"])
         try:
             staged = staging.take_path(Path(options["path"]), owner=OWNER, now=now)

@@ -90,7 +90,7 @@ def _write_body(order: Order, work: Path, body: Path, kind: str, secret_key: str
     with packing.open_writer(body, kind) as stream:
         writer = MemberWriter(stream)
         with copy.open("rb") as file:
-            writer.add_open(manifest.DATABASE, file)
+            writer.add_file(manifest.DATABASE, file.fileno())
         copy.unlink()
         _add_settings(writer, data, secret_key)
         max_bytes = order["max_file_mb"] * 2**20

@@ -27,19 +27,20 @@ class MemberWriter:
         self._write(_member(_info(name, mode=mode, mtime=mtime), content))
         self._note(name, len(content), hashlib.sha256(content).hexdigest())
 
-    def add_open(self, name: str, file: IO[bytes], *, max_bytes: int = 0) -> None:
+    def add_file(self, name: str, descriptor: int, *, max_bytes: int = 0) -> None:
         """Add an open regular file; one that is too large, or a file of another kind, is left out and named."""
-        status = os.fstat(file.fileno())
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             self.leave_out(name, "it is no regular file")
         elif max_bytes and status.st_size > max_bytes:
             self.leave_out(
                 name, f"it has {status.st_size // 2**20} MB, {max_bytes // 2**20} is the most"
             )
-        elif status.st_size <= PIECE:  # whole, so that it has the size that it has when it is read
-            self.add_bytes(name, file.read(2 * PIECE), mode=status.st_mode, mtime=status.st_mtime)
+        elif status.st_size <= PIECE:  # read first, so that it has the size that was read
+            content = _content(descriptor, status.st_size)
+            self.add_bytes(name, content, mode=status.st_mode, mtime=status.st_mtime)
         else:
-            self._add_large(name, file, status)
+            self._add_large(name, descriptor, status)
 
     def add_folder(self, name: str, *, mode: int = 0o700) -> None:
         info = _info(name, mode=mode, mtime=0)
@@ -66,10 +67,10 @@ class MemberWriter:
         self._stream.write(self._waiting)
         self._waiting.clear()
 
-    def _add_large(self, name: str, file: IO[bytes], status: os.stat_result) -> None:
+    def _add_large(self, name: str, descriptor: int, status: os.stat_result) -> None:
         info = _info(name, mode=status.st_mode, mtime=status.st_mtime)
         info.size = status.st_size
-        padded = _PaddedReader(file, status.st_size)
+        padded = _PaddedReader(descriptor, status.st_size)
         self._write(_header(info))
         while piece := padded.read(PIECE):
             self._write(piece)
@@ -91,21 +92,28 @@ class MemberWriter:
 class _PaddedReader:
     """A file as long as it was, whatever becomes of it meanwhile: cut off, or filled up with NULs."""
 
-    def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file = file
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._descriptor = descriptor
         self._left = size
         self.hash = hashlib.sha256()
         self.is_padded = False
 
     def read(self, size: int) -> bytes:
         wanted = min(size, self._left)
-        piece = self._file.read(wanted)
-        if len(piece) < wanted:
+        piece = os.read(self._descriptor, wanted)
+        if not piece and wanted:
             self.is_padded = True
-            piece += bytes(wanted - len(piece))
-        self._left -= wanted
+            piece = bytes(wanted)
+        self._left -= len(piece)
         self.hash.update(piece)
         return piece
+
+
+def _content(descriptor: int, size: int) -> bytes:
+    content = os.read(descriptor, size)
+    while len(content) < size and (more := os.read(descriptor, size - len(content))):
+        content += more
+    return content
 
 
 def header(name: str, content: bytes) -> bytes:

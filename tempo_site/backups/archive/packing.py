@@ -26,6 +26,7 @@ zstd = _zstandard()
 
 LEVEL, GZIP_LEVEL = 3, 5
 PIECE = 2**20
+HELD = 64 * 1024  # cut at each read: a megabyte would be copied as often
 DIGEST_BYTES = hashlib.sha256().digest_size
 _ZSTD_SKIPPED = struct.pack("<II", 0x184D2A50, DIGEST_BYTES)
 # An empty member whose header has an extra field `TE`; RFC 1952.
@@ -77,7 +78,7 @@ class HashedStream:
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
-        self._held = stream.read(PIECE)
+        self._held = stream.read(HELD)
         self._hash = hashlib.sha256()
         self.kind = next(
             (kind for magic, kind in MAGIC.items() if self._held.startswith(magic)), ""
@@ -89,9 +90,9 @@ class HashedStream:
         self._end_bytes = _END_BYTES[self.kind]
 
     def read(self, size: int = -1, /) -> bytes:
-        wanted = PIECE if size is None or size < 0 else size
+        wanted = HELD if size is None or size < 0 else size
         while len(self._held) < wanted + self._end_bytes:
-            more = self._stream.read(PIECE)
+            more = self._stream.read(HELD)
             if not more:
                 break
             self._held += more
@@ -102,7 +103,7 @@ class HashedStream:
 
     def finish(self) -> None:
         """Read the rest and raise BackupError when one byte of the whole was changed."""
-        while self.read(PIECE):
+        while self.read(HELD):
             pass
         if self._held != end(self._hash.digest(), self.kind):
             raise BackupError("Its end is damaged or missing: its digest is another one.")

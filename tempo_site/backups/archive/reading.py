@@ -15,7 +15,7 @@ from tempo_site.backups.archive.manifest import BackupError, Manifest
 from tempo_site.backups.archive.packing import HashedStream
 
 PIECE = 2**20
-READ_AHEAD = 64 * 1024  # so that damage is found near the member that is named
+READ_AHEAD = 16 * 1024  # so that damage is found near the member that is named
 DAMAGE: tuple[type[Exception], ...] = (tarfile.TarError, *packing.DAMAGE)
 
 

@@ -3,6 +3,7 @@
 Each step down goes by the descriptor of the folder above and follows no link: scripts write into these folders.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -34,17 +35,23 @@ def add_logs(writer: MemberWriter, runs: Path, name: str) -> int:
     count = 0
     for month in _folders(runs):
         for run in _folders(runs / month):
-            folder = runs / month / run
-            if not (folder / LOGS[0]).exists():
-                continue
-            fd = os.open(folder, _FOLDER)
-            try:
-                for file in LOGS:
-                    _add_file(writer, fd, file, f"{name}/{month}/{run}/{file}", max_bytes=0)
-            finally:
-                os.close(fd)
-            count += 1
+            count += _add_run(writer, f"{runs}/{month}/{run}", f"{name}/{month}/{run}")
     return count
+
+
+def _add_run(writer: MemberWriter, folder: str, name: str) -> bool:
+    try:
+        fd = os.open(folder, _FOLDER)
+    except FileNotFoundError:  # retention deleted it meanwhile
+        return False
+    try:
+        if not _add_file(writer, fd, LOGS[0], f"{name}/{LOGS[0]}", max_bytes=0):
+            return False
+        for file in LOGS[1:]:
+            _add_file(writer, fd, file, f"{name}/{file}", max_bytes=0)
+    finally:
+        os.close(fd)
+    return True
 
 
 def _add_folder(writer: MemberWriter, fd: int, name: str, *, max_bytes: int, depth: int) -> None:
@@ -78,14 +85,18 @@ def _add_below(
         os.close(below)
 
 
-def _add_file(writer: MemberWriter, fd: int, entry: str, path: str, *, max_bytes: int) -> None:
+def _add_file(writer: MemberWriter, fd: int, entry: str, path: str, *, max_bytes: int) -> bool:
+    """Return whether there was such a file."""
     try:
-        file = os.fdopen(os.open(entry, _FILE, dir_fd=fd), "rb")
+        descriptor = os.open(entry, _FILE, dir_fd=fd)
     except OSError as error:
         writer.leave_out_for(path, error)
-        return
-    with file:
-        writer.add_open(path, file, max_bytes=max_bytes)
+        return error.errno != errno.ENOENT
+    try:
+        writer.add_file(path, descriptor, max_bytes=max_bytes)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _folders(folder: Path) -> Iterator[str]:

@@ -19,6 +19,9 @@ from tempo_site.backups.archive.manifest import BackupError
 PASSPHRASE, KEY = "TEMPO_BACKUP_PASSPHRASE", "TEMPO_BACKUP_SECRET_KEY"
 NICENESS = 15
 MAX_MEMORY = 2**30
+TOO_MANY = (
+    "It has more files than 1 GB of memory can list.\nhint: leave the logs out, or keep fewer runs"
+)
 
 
 def main(verb: str, text: str) -> int:
@@ -35,6 +38,8 @@ def main(verb: str, text: str) -> int:
         return _refuse(order, f"{error.strerror or error}{where}.")
     except sqlite3.Error as error:
         return _refuse(order, f"The database could not be copied: {error}.")
+    except MemoryError:
+        return _refuse(order, TOO_MANY)
     _report(order, manifest.summary(found))
     return 0
 

@@ -53,7 +53,7 @@ class Command(BaseCommand):
                 manifest = restoring.look(path, passphrase=passphrase)
                 self._say(manifest, data, as_object=options["json"])
                 return
-            if options["to"] and data.is_dir() and any(data.iterdir()):
+            if options["to"] and not restoring.is_new(data):
                 raise BackupFailed(f"`{data}` is not empty.\nhint: name a new folder")
             done = restoring.restore(path, data, passphrase=passphrase, now=timezone.now())
         except BackupFailed as failure:
@@ -78,9 +78,15 @@ class Command(BaseCommand):
         )
         if has_aside:
             self.stdout.write(f"The data of before is in {done.aside}.")
-        if not done.manifest["has_secret_key"]:
-            self.stdout.write(WITHOUT_KEY)
+        self._warn(done.manifest)
         self.stdout.write(HELD)
+
+    def _warn(self, manifest: dict[str, Any]) -> None:
+        if not manifest["has_secret_key"]:
+            self.stdout.write(WITHOUT_KEY)
+        other_machine = restoring.other_machine(manifest)
+        if other_machine:
+            self.stdout.write(other_machine)
 
     def _resume(self, *, as_object: bool) -> None:
         was_held = holds.release() is not None
@@ -98,8 +104,7 @@ class Command(BaseCommand):
             f"Tempo {manifest['tempo']}, {manifest['created_at']}: {counts['scripts_app_script']} scripts, "
             f"{counts['runs_app_run']} runs, {manifest['bytes'] // 2**20} MB."
         )
-        if not manifest["has_secret_key"]:
-            self.stdout.write(WITHOUT_KEY)
+        self._warn(manifest)
         present = restoring.present(data)
         if present:
             self.stdout.write(f"It would take the place of this, which is moved aside. {present}")

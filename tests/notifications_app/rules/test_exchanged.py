@@ -21,7 +21,7 @@ def test_a_rule_without_its_channel_is_named_and_left_out() -> None:
     rows = [ROW, {**ROW, "channel": "Chat"}]
     assert exchanged.notes(rows) == ["there is no channel `Chat` here: its rule is left out"]
     script = make_script()
-    exchanged.store(script, rows)
+    exchanged.store([(script, rows)])
     rule = Rule.objects.get()
     assert (rule.script, rule.channel.name, rule.events, rule.after) == (
         script,
@@ -33,12 +33,12 @@ def test_a_rule_without_its_channel_is_named_and_left_out() -> None:
 
 def test_rules_that_are_there_make_place_unless_they_say_the_same() -> None:
     script = make_script()
-    exchanged.store(script, [ROW])
+    exchanged.store([(script, [ROW])])
     stored = exchanged.rows_of([script.pk])[script.pk]
     before = Rule.objects.get()
-    exchanged.store(script, stored)
+    exchanged.store([(script, stored)])
     assert Rule.objects.get() == before
-    exchanged.store(script, [{**ROW, "after": 5}])
+    exchanged.store([(script, [{**ROW, "after": 5}])])
     assert Rule.objects.get().after == 5
 
 
@@ -47,4 +47,6 @@ def test_rules_that_are_there_make_place_unless_they_say_the_same() -> None:
 )
 def test_a_rule_that_says_nonsense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(RuleError):
-        exchanged.store(make_script(), [{**ROW, **wrong}])
+        exchanged.check([{**ROW, **wrong}])
+    with pytest.raises(RuleError):
+        exchanged.store([(make_script(), [{**ROW, **wrong}])])

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -24,7 +23,7 @@ from runs_app.states import Kind, Reason, Status, Trigger
 from runs_app.triggers import triggers
 from scripts_app import scripts
 from scripts_app.models import Environment, Schedule, Script
-from tempo_site.lib import paths
+from tempo_site.lib import machine, paths
 from tempo_site.stored_settings import store
 from tests.factories import NOW, make_run, make_schedule, make_script
 
@@ -142,10 +141,8 @@ def test_builds_go_one_at_a_time_and_outside_the_slots(
 def test_with_little_memory_only_one_run_is_under_way(
     launcher: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Low:
-        available = 1
-
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: Low)
+    low = machine.Memory(total=2**30, available=1)
+    monkeypatch.setattr(machine, "memory", lambda: low)
     script = make_script()
     for _ in range(3):
         make_run(script)

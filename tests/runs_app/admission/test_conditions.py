@@ -15,6 +15,8 @@ from runs_app.programs.registry import PROGRAMS
 from runs_app.programs.wait_conditions import Condition, Situation
 from runs_app.states import Kind, Status, Trigger
 from scripts_app.models import Environment, Schedule
+from tempo_site.backups import replacing
+from tempo_site.lib import paths
 from tests.factories import NOW, make_run, make_schedule
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +88,10 @@ def start_another_backup(_: Run, __: Settings) -> None:
     make_run(kind=Kind.BACKUP, params={"act": "verify"}, status=Status.RUNNING)
 
 
+def begin_a_restore(_: Run, __: Settings) -> None:
+    replacing.new_folder(paths.data())
+
+
 def disable(run: Run, _: Settings) -> None:
     assert run.schedule
     Schedule.objects.filter(pk=run.schedule.pk).update(enabled=False)
@@ -96,6 +102,7 @@ BRING_ABOUT: dict[Condition, Callable[[Run, Settings], None]] = {
     wait_conditions.UNWANTED: disable,
     wait_conditions.MOMENT: put_off,
     wait_conditions.PAUSE: pause,
+    wait_conditions.RESTORE: begin_a_restore,
     wait_conditions.ONE_BEFORE: occupy_script,
     wait_conditions.DISK: fill_disk,
     wait_conditions.ENVIRONMENT: take_environment_away,

@@ -6,7 +6,6 @@ import shutil
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 from pytest_django import Settings
 
@@ -15,7 +14,7 @@ from runs_app.engine import data_folders, engine, self_check
 from runs_app.engine.queue_check import STUCK_S, QueueCheck
 from runs_app.engine.self_check import SelfCheck
 from runs_app.states import Status
-from tempo_site.lib import paths
+from tempo_site.lib import machine, paths
 from tests import mounts
 from tests.factories import NOW, make_run, make_script
 
@@ -138,8 +137,8 @@ def test_a_check_that_cannot_look_says_why_and_stops_no_other(
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(psutil.Process, "num_fds", fail)
-    monkeypatch.setattr(psutil, "cpu_percent", fail)
+    monkeypatch.setattr(machine, "open_files", fail)
+    monkeypatch.setattr(machine.ProcessorMeter, "percent", fail)
     check = SelfCheck()
     check.look(now=NOW)
 

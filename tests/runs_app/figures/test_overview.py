@@ -22,7 +22,7 @@ from runs_app.figures import (
 )
 from runs_app.figures.tally import Tally
 from runs_app.models import Run
-from runs_app.states import Status
+from runs_app.states import Reason, Status
 from scripts_app.models import Script
 from tests.factories import NOW, make_run, make_script
 
@@ -216,6 +216,16 @@ def test_the_page_of_a_script_says_how_it_is_doing(browser: Client) -> None:
     ended(script, Status.FAILED, finished_at=timezone.now())
     page = browser.get(reverse("script-overview", args=[script.slug])).content.decode()
     assert "50<small> %</small>" in page and "42 s" in page and "1<small> bad</small>" in page
+
+
+def test_what_is_not_known_is_no_figure(browser: Client) -> None:
+    script = make_script()
+    ended(script, Status.MISSED, finished_at=timezone.now(), reason=Reason.SERVICE_DOWN)
+    overview = browser.get(reverse("script-overview", args=[script.slug])).content.decode()
+    assert "none succeeded or failed" in overview and "none was good in a year" in overview
+    assert "0 MB" not in overview and "0<small> good</small>" not in overview
+    statistics = browser.get(reverse("statistics")).content.decode()
+    assert "No run ended in these days." in statistics and "hour-bars" not in statistics
 
 
 def test_a_live_run_says_how_long_it_usually_takes(browser: Client) -> None:

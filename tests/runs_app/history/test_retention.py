@@ -4,6 +4,7 @@ import errno
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -154,13 +155,30 @@ def test_an_active_run_is_never_touched(status: Status, settings: Settings) -> N
     assert (list(Run.objects.all()), folder.exists()) == ([active], True)
 
 
-def test_many_runs_go_in_batches(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "BATCH", 3)
+def test_no_transaction_of_retention_writes_many_rows(settings: Settings) -> None:
+    # A due moment waits for the end of the one that it meets.
     settings.KEEP_RUNS = 1
-    script = make_script()
-    for _ in range(11):
-        make_run(script, status=Status.SUCCEEDED, created_at=NOW)
-    assert retention.prune(now=NOW) == 10
+    run = make_run(make_script(), status=Status.SUCCEEDED, created_at=NOW, finished_at=NOW)
+    fields = {field.attname: getattr(run, field.attname) for field in Run._meta.concrete_fields[1:]}
+    Run.objects.bulk_create(Run(**fields) for _ in range(2 * retention.BATCH))
+    counting.count_all()
+    deleted, written = [0], [0]  # a number for each transaction
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith("SAVEPOINT"):
+            deleted.append(0)
+            written.append(0)
+        elif sql.startswith('DELETE FROM "runs_app_run" '):
+            deleted[-1] += context["cursor"].rowcount
+        elif sql.lstrip().startswith(("INSERT", "UPDATE", "DELETE")):
+            written[-1] += context["cursor"].rowcount
+        return result
+
+    with connection.execute_wrapper(note):
+        assert retention.prune(now=NOW) == 2 * retention.BATCH
+    assert [count for count in deleted if count] == [50, 50]
+    assert max(written) <= 2 * 50  # the figures of its script and of all, for each run
 
 
 def test_rows_without_a_folder_go_too(settings: Settings) -> None:

@@ -169,7 +169,8 @@ def test_the_limits_of_all_are_settings(admin: Client) -> None:
     admin.post("/retention/", {"target": "all", "days": "9", "act": "save"})
     assert (store.value("PYSCHED_KEEP_DAYS"), store.value("PYSCHED_KEEP_RUNS")) == (9, 1000)
     page = admin.get("/retention/").content.decode()
-    assert "9 days and 1000 runs" in page
+    assert "kept for 9 days, a script has" in page
+    assert "1,000 runs at most" in page
     assert 'placeholder="9"' in page and 'placeholder="1000"' in page
 
 

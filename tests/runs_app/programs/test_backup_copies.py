@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,34 @@ from runs_app.programs import backup_copies, registry
 from runs_app.programs.program import NothingToRun, StepSpec
 from runs_app.states import Kind
 from tempo_site.backups import backup_files
-from tempo_site.lib import paths
+from tempo_site.lib import confined, paths
 from tempo_site.stored_settings.backup import check_remote
 from tests.factories import NOW, make_run
 from tests.rows import each_row
+from tests.service import free_port
 
 pytestmark = pytest.mark.django_db
+
+SSHD = """
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/of_host
+AuthorizedKeysFile {folder}/of_tempo.pub
+PidFile none
+StrictModes no
+Subsystem sftp internal-sftp
+ForceCommand internal-sftp
+"""
+SFTP = """
+[nas]
+type = sftp
+host = 127.0.0.1
+port = {port}
+user = root
+key_file = {folder}/of_tempo
+known_hosts_file = {folder}/known
+shell_type = none
+"""
 
 needs_restic = pytest.mark.skipif(
     not (shutil.which("restic") and shutil.which("rclone")), reason="no restic or rclone here"
@@ -166,3 +189,37 @@ def test_restic_keeps_it_in_a_repository_there(
         done = subprocess.run(argv, env=backup["env"], cwd=backup["cwd"], capture_output=True)
         assert done.returncode == 0, done.stderr
     assert done.stdout == b"content"
+
+
+@pytest.fixture
+def by_sftp(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder behind the name `nas` of a real SSH server, which lets a key in that lies in a file of its own."""
+    place, port = tmp_path_factory.mktemp("sftp"), free_port()
+    for name in ("of_host", "of_tempo"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)]
+        subprocess.run(command, check=True)
+    server_key = (place / "of_host.pub").read_text()
+    (place / "known").write_text(f"[127.0.0.1]:{port} {server_key}")
+    (place / "sshd.conf").write_text(SSHD.format(folder=place, port=port))
+    (place / "rclone.conf").write_text(SFTP.format(folder=place, port=port))
+    settings.BACKUP_RCLONE_CONFIG = str(place / "rclone.conf")
+    Path("/run/sshd").mkdir(exist_ok=True)
+    argv = ["/usr/sbin/sshd", "-D", "-e", "-f", str(place / "sshd.conf")]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr and "listening" in server.stderr.readline()
+        yield place
+        server.terminate()
+
+
+@pytest.mark.skipif(
+    not (shutil.which("rclone") and Path("/usr/sbin/sshd").exists()), reason="no rclone or sshd"
+)
+def test_by_sftp_it_is_copied_by_a_program_that_reads_the_keys_which_its_configuration_names(
+    by_sftp: Path, settings: Settings, tmp_path: Path
+) -> None:
+    settings.BACKUP_REMOTE = f"rclone:nas:{by_sftp}"
+    path = make_file(1)
+    for step in steps_of(path, tmp_path):
+        places = {name: step["isolation"][name] for name in ("read", "write")}
+        carry_out({**step, "argv": confined.command(list(step["argv"]), **places)})
+    assert (by_sftp / path.name).read_text() == "content"

@@ -15,10 +15,11 @@ from django.utils import timezone
 from runs_app.admission import admission
 from runs_app.models import Run
 from runs_app.programs import backup, registry
+from runs_app.programs.program import NothingToRun
 from runs_app.programs.wait_conditions import Situation
 from runs_app.states import Kind, Status, Trigger
 from runs_app.triggers import backups
-from tempo_site.backups import backup_files, holds, restoring
+from tempo_site.backups import backup_files, holds, replacing, restoring
 from tempo_site.backups.holds import Hold
 from tempo_site.bootstrap import first_start
 from tempo_site.lib import paths
@@ -105,6 +106,14 @@ def test_a_restore_is_asked_for_first(desk: Client, name: str) -> None:
     assert not Run.objects.exists()
 
 
+def test_one_of_another_kind_of_machine_says_so_before_it_is_restored(
+    desk: Client, name: str
+) -> None:
+    facts = backup_files.facts_path(paths.backups() / name)
+    facts.write_text(json.dumps({**FACTS, "file_bytes": 7, "machine": "vax"}))
+    assert "another kind of machine (vax; this one is" in desk.get(f"/backups/{name}/restore/").text
+
+
 def test_a_restore_while_runs_are_under_way_is_refused(
     desk: Client, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +121,27 @@ def test_a_restore_while_runs_are_under_way_is_refused(
     make_run(make_script(), status=Status.RUNNING)
     page = desk.post(f"/backups/{name}/restore/", {"sure": "on"}, follow=True).text
     assert "Runs are under way" in page and not Run.objects.filter(kind=Kind.BACKUP).exists()
+
+
+def test_a_restore_beside_a_run_that_began_meanwhile_fails_and_leaves_nothing(
+    name: str, django_capture_on_commit_callbacks: object
+) -> None:
+    run = make_run(kind=Kind.BACKUP, params={"act": "restore", "name": name})
+    other = make_run(make_script(), status=Status.RUNNING)
+    with pytest.raises(NothingToRun, match=f"Runs are under way: #{other.pk}"):
+        registry.program_of(run).spec(run, paths.runs(), {})
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+        ended("restore", Status.FAILED, {}, name=name)
+    assert not (paths.data() / "restore").exists()
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_what_a_restore_has_unpacked_stays_as_long_as_its_run(name: str, is_active: bool) -> None:
+    replacing.new_folder(paths.data())
+    status = Status.RUNNING if is_active else Status.LOST
+    make_run(kind=Kind.BACKUP, status=status, params={"act": "restore", "name": name})
+    backup.give_up_abandoned()
+    assert (paths.data() / "restore").exists() == is_active
 
 
 def test_a_restore_is_a_run_and_its_passphrase_is_stored_nowhere(

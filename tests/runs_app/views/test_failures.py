@@ -216,4 +216,4 @@ def test_the_page_of_failures_can_be_narrowed_to_a_script(
 
 
 def test_without_a_failure_the_page_says_so(admin_client: Client) -> None:
-    assert "No run has failed." in admin_client.get("/failures/").content.decode()
+    assert "No failure is kept." in admin_client.get("/failures/").content.decode()

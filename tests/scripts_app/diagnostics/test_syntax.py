@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts_app import scripts
-from scripts_app.diagnostics import syntax
+from scripts_app.diagnostics import limited_subprocess, syntax
 from scripts_app.models import Version
 from scripts_app.packages import interpreters
 from scripts_app.packages.interpreters import Interpreter
@@ -108,6 +109,30 @@ def test_the_same_text_is_looked_at_once() -> None:
     for _ in range(3):
         syntax.fault("x = (\n", OWN)
     assert syntax._compile.cache_info().misses == 1
+
+
+def test_many_texts_are_looked_at_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = [
+        "x = (\n",
+        *(f"print('é', {number})\n" for number in range(50)),
+        "",
+        "y = 1 2\n",
+        "x = (\n",
+    ]
+    run = mock.Mock(wraps=limited_subprocess.run)
+    monkeypatch.setattr(limited_subprocess, "run", run)
+    errors = syntax.errors_of(codes, OWN)
+    assert run.call_count == 1
+    assert errors == [syntax.error_of(code, OWN) for code in codes]
+    assert [bool(error) for error in errors] == [True, *[False] * 51, True, True]
+
+
+def test_a_text_at_which_python_breaks_is_no_fault_of_the_others(tmp_path: Path) -> None:
+    """It breaks when it is asked about several, and at one of them."""
+    there = f'case "$*" in *" 9") kill -SEGV $$;; esac; exec {OWN.path} "$@"'
+    codes = ["x = (\n", "print(1)\n"]
+    errors = syntax.errors_of(codes, stand_in(tmp_path, there))
+    assert errors[0].startswith("line 1: '(' was never closed") and "crashes" in errors[1]
 
 
 def test_a_text_longer_than_any_version_is_not_looked_at() -> None:

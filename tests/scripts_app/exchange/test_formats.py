@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from scripts_app.exchange import applying, preview, reading, staging
+from scripts_app.exchange import applying, preparing, preview, reading, staging
 from scripts_app.exchange.items import ExchangeError, Item
 from scripts_app.exchange.preview import Action
 from scripts_app.exchange.staging import Staged
@@ -68,7 +68,7 @@ def test_an_export_of_cronicle_becomes_scripts(tmp_path: Path) -> None:
     whole = found["post-a-form"].code
     assert all(word in whole for word in ("method='POST'", "b'a=1'", "timeout=120"))
     assert "data=None" in found["get-a-page"].code
-    tried = applying.try_out(preview.plan(list(found.values())), applying.Import(by=None, now=NOW))
+    tried = applying.try_out(preview.plan(list(found.values())), preparing.Import(by=None, now=NOW))
     assert {each.action for each in tried} == {Action.CREATE}, tried
 
 
@@ -205,7 +205,7 @@ def test_a_backup_of_qinglong_becomes_scripts(tmp_path: Path) -> None:
     told = repr([(item.code, item.settings, item.notes) for item in items])
     assert "very secret" not in told and str(paths.data()) not in told
     planned = preview.plan(items)
-    applying.apply(planned, source, applying.Import(by=None, now=NOW))
+    applying.apply(planned, source, preparing.Import(by=None, now=NOW))
     assert Script.objects.count() == 5 and not Schedule.objects.filter(enabled=True).exists()
     assert (paths.script_files(sign.slug) / "helper.py").read_text() == "A = 1\n"
 
@@ -250,7 +250,7 @@ def test_a_folder_of_python_files_becomes_scripts(tmp_path: Path) -> None:
     assert found["b"].settings == {"name": "b", "folder": "ops"}
     assert (found["b"].requirements, found["whole"].requirements) == ("requests\n", "rich\n")
     assert set(found["whole"].files) == {"own.py", "data/x.csv"}
-    tried = applying.try_out(preview.plan(list(found.values())), applying.Import(by=None, now=NOW))
+    tried = applying.try_out(preview.plan(list(found.values())), preparing.Import(by=None, now=NOW))
     assert {each.action for each in tried} == {Action.CREATE}
 
 

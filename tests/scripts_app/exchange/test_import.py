@@ -1,5 +1,6 @@
 """Importing beside scripts that are here: what is kept, replaced and copied, all of it or nothing."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from notifications_app.models import Channel, Rule
 from runs_app.url_triggers.models import UrlTrigger
 from scripts_app import scripts
-from scripts_app.exchange import applying, exporting, placing, preview, reading, staging
+from scripts_app.exchange import applying, exporting, placing, preparing, preview, reading, staging
 from scripts_app.exchange.items import ExchangeError
 from scripts_app.exchange.staging import Staged
 from scripts_app.files import store
@@ -28,7 +30,7 @@ from tests.scripts_app.management.test_script_commands import said
 pytestmark = pytest.mark.django_db
 
 
-STATEMENTS_A_SCRIPT = 34
+FURTHER_STATEMENTS = 6  # for fifteen scripts more: some are split into several
 
 
 class Killed(BaseException):
@@ -98,6 +100,19 @@ def test_what_differs_is_replaced_and_its_own_things_stay(tree: Path) -> None:
     assert Schedule.objects.get() == schedule
     assert variables.for_run(script).secrets == {"TOKEN": "secret"}
     assert Version.objects.filter(script=script).count() == 3
+
+
+def test_schedules_that_stay_may_be_over(tree: Path) -> None:
+    """Its moment has passed since the export: that is no reason to refuse the rest."""
+    script = Script.objects.get(slug="b")
+    make_schedule(script, kind=Schedule.Kind.ONCE, at=NOW + timedelta(hours=1))
+    exporting.write(exporting.export(Script.objects.filter(slug="b")), tree.parent / "once")
+    change(script)
+    Schedule.objects.update(at=NOW)
+    (settings,) = (tree.parent / "once").rglob("script.toml")
+    settings.write_text(settings.read_text().replace("13:00", "12:00"))
+    said("import", str(tree.parent / "once"), "--on-conflict", "replace", "--switch-on")
+    assert code_of("b") == "print('hello')\n"
 
 
 def test_what_differs_gets_a_copy_beside_it(tree: Path) -> None:
@@ -171,7 +186,7 @@ def test_an_import_that_is_killed_is_done_later_or_not_at_all(
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(place, name, die)
-        applying.apply(planned, staged, applying.Import(by=None, now=NOW))
+        applying.apply(planned, staged, preparing.Import(by=None, now=NOW))
     placing.finish_all()
     expected = ("print('old')\n", b"old") if call == 0 else ("print('new')\n", b"new")
     assert (code_of("a"), text_of("a")) == expected
@@ -188,23 +203,39 @@ def test_a_file_in_the_place_of_a_folder_refuses_all(tree: Path) -> None:
     assert code_of("a") == "print('old')\n"
 
 
-def test_a_further_script_holds_the_database_for_few_statements(tmp_path: Path) -> None:
-    """The database is held for all of an import: each script has to be short."""
+def test_further_scripts_hold_the_database_for_no_statement_each(tmp_path: Path) -> None:
+    """Whatever they bring: runs that are due wait as long as all of an import is stored."""
+    channel = Channel.objects.create(name="Mail", kind=Channel.Kind.MAIL)
     counts = []
-    for count in (1, 6):
-        folder = tmp_path / f"tree-{count}"
+    for count in (1, 16):
         for number in range(count):
-            script = folder / "scripts" / f"script-{count}-{number}"
-            script.mkdir(parents=True)
-            (script / "main.py").write_text("print(1)\n")
-            rows = "[[schedules]]\nkind = 'startup'\n\n[[variables]]\nname = 'A'\nvalue = '1'\n"
-            (script / "script.toml").write_text(f"name = 'S'\n\n{rows}")
-        staged, planned = take(folder)
-        act = applying.Import(by=None, now=NOW)
+            write_script(tmp_path / f"{count}", f"s-{count}-{number}", channel=channel.name)
+        staged, planned = take(tmp_path / f"{count}")
+        act = preparing.Import(by=None, now=NOW, switch_on=True)
         with CaptureQueriesContext(connection) as queries:
-            applying.apply(planned, staged, act)
-        counts.append(len(queries))
-    assert (counts[1] - counts[0]) / 5 <= STATEMENTS_A_SCRIPT, counts
+            made = applying.apply(planned, staged, act)
+        assert len(made) == count
+        assert Schedule.objects.exclude(alarm=None).filter(script__in=made).count() == count
+        assert Rule.objects.filter(script__in=made).count() == count
+        statements = [query["sql"] for query in queries]
+        begun = [sql.startswith("SAVEPOINT") for sql in statements].index(True)
+        counts.append(len(statements) - begun)
+    assert counts[1] - counts[0] <= FURTHER_STATEMENTS, counts
+
+
+def write_script(tree: Path, slug: str, *, channel: str) -> None:
+    """Write a script with something of everything, and an environment of its own."""
+    folder = tree / "scripts" / slug
+    (folder / "versions").mkdir(parents=True)
+    (folder / "main.py").write_text("print(2)\n")
+    (folder / "versions" / "0001.py").write_text("print(1)\n")
+    (folder / "requirements.txt").write_text(f"{slug}\n")
+    (folder / "script.toml").write_text(
+        f"name = '{slug}'\nfolder = 'Ops'\n\n"
+        "[[schedules]]\nkind = 'cron'\ncron = '30 2 * * *'\n\n"
+        "[[variables]]\nname = 'A'\nvalue = '1'\n\n[[variables]]\nname = 'B'\nsecret = true\n\n"
+        f"[[rules]]\nchannel = '{channel}'\nevents = ['failed']\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,7 +259,7 @@ def test_settings_that_say_nonsense_are_refused_in_words(
     settings.write_text(f"{line}\n")
     staged = Staged(token="a", files={"hello/script.toml": settings})
     planned = preview.plan(reading.items(staged))
-    (tried,) = applying.try_out(planned, applying.Import(by=None, now=NOW))
+    (tried,) = applying.try_out(planned, preparing.Import(by=None, now=NOW))
     assert tried.action == preview.Action.REFUSE and why in tried.reason
 
 

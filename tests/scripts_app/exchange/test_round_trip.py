@@ -15,7 +15,7 @@ from django.test import Client
 from notifications_app.models import Channel, Rule
 from notifications_app.rules import rules
 from scripts_app import scripts
-from scripts_app.exchange import applying, exporting, preview, reading
+from scripts_app.exchange import applying, exporting, preparing, preview, reading
 from scripts_app.exchange.staging import Staged
 from scripts_app.files import store
 from scripts_app.models import Environment, Folder, Schedule, Script, Variable, Version
@@ -182,7 +182,7 @@ def test_a_history_that_cannot_be_is_refused_in_words(
         (tmp_path / path).write_text(content)
     found = {f"a/{path.relative_to(tmp_path)}": path for path in tmp_path.rglob("*.*")}
     planned = preview.plan(reading.items(Staged(token="a", files=found)))
-    (tried,) = applying.try_out(planned, applying.Import(by=None, now=NOW))
+    (tried,) = applying.try_out(planned, preparing.Import(by=None, now=NOW))
     assert tried.action == preview.Action.REFUSE and why in tried.reason
 
 
@@ -198,6 +198,21 @@ def test_the_tree_is_for_people(program: Client, rich: Script) -> None:
     assert 'cron = "30 2 * * *"' in table and 'channel = "Mail"' in table
     assert 'name = "TOKEN"\nsecret = true\n' in table
     assert b"very secret" not in data and "very secret" not in table
+
+
+def test_an_export_holds_no_two_files_that_some_system_takes_for_one(program: Client) -> None:
+    """Else it could not be imported, here or there."""
+    script = make_script("A")
+    for path in ("Data/a.csv", "data/A.csv", "data/b.csv", "data.csv"):
+        store.save(script, path, [b"1"])
+    data = exported(program)
+    assert {path for path in contents(data) if "/files/" in path} == {
+        "scripts/a/files/Data/a.csv",
+        "scripts/a/files/data.csv",
+        "scripts/a/files/data/b.csv",
+    }
+    assert "data/A.csv cannot lie beside Data/a.csv" in contents(data)["tempo.toml"]
+    assert actions(imported(program, data)) == {"a": "same"}
 
 
 def test_schedules_come_switched_off(program: Client, rich: Script) -> None:

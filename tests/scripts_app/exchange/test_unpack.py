@@ -1,6 +1,7 @@
 """Archives that are not what they seem: refused by name, and nothing of them is left."""
 
 import io
+import os
 import stat
 import struct
 import tarfile
@@ -88,8 +89,9 @@ REFUSED: dict[str, tuple[str, Archive]] = {
     "control character": ("a control character", lambda: zipped("a\x1b.py")),
     "taken apart": ("(NFD)", lambda: zipped("cafe\u0301.py")),
     "twice": ("`a.py` is there twice", twice),
-    "twice on some systems": ("`A.py` is there twice", lambda: zipped("a.py", "A.py")),
-    "a file and a folder": ("is there twice", lambda: zipped("a", "a/b.py")),
+    "twice on some systems": ("`A.py` and `a.py` cannot", lambda: zipped("a.py", "A.py")),
+    "a file and a folder": ("`a/b.py` and `a` cannot", lambda: zipped("a", "a/b.py")),
+    "a folder and a file": ("`A` and `a/b.py` cannot", lambda: zipped("a/b.py", "A")),
     "link": ("a link or a device", lambda: zipped("a.py", mode=stat.S_IFLNK | 0o777)),
     "device": ("a link or a device", lambda: zipped("a.py", mode=stat.S_IFBLK | 0o600)),
     "pipe": ("a link or a device", lambda: zipped("a.py", mode=stat.S_IFIFO | 0o600)),
@@ -156,6 +158,29 @@ def test_a_folder_is_copied_without_what_tools_keep(tmp_path: Path) -> None:
     (source / "0").symlink_to("/etc/passwd")
     with pytest.raises(unpack.Refused, match="`0` is a link"):
         unpack.unpack(asked)
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["Data.csv", "data.csv"], "`data.csv` and `Data.csv` cannot lie side by side"),
+        (["cafe\u0301.py"], "(NFD)"),
+        (["sub/aux.py"], "Windows"),
+        (["a\\b.py"], "holds a backslash"),
+        ([os.fsdecode(b"\xff.py")], "is no Unicode"),
+    ],
+)
+def test_names_in_a_folder_are_those_of_an_archive(
+    tmp_path: Path, names: list[str], why: str
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    for name in names:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    target.mkdir()
+    with pytest.raises(unpack.Refused) as refusal:
+        unpack.unpack(unpack.Asked(str(target), MB, [("", str(source))]))
+    assert why in str(refusal.value)
 
 
 @pytest.mark.django_db

@@ -35,9 +35,8 @@ class Source:
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     monkeypatch.setattr(sealing, "COST", 2**10)  # a real key takes a fifth of a second
-    monkeypatch.setattr(
-        os, "sync", lambda: None
-    )  # of all disks of this machine: only a power cut would tell
+    for name in ("sync", "fsync"):  # only a power cut would tell
+        monkeypatch.setattr(os, name, lambda *_: None)
     made = Source(tmp_path / "source")
     made.files.mkdir(parents=True)
     made.backups.mkdir()

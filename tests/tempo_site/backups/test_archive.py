@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import resource
 import sqlite3
 import tarfile
 import threading
@@ -283,3 +284,17 @@ def test_what_could_not_be_unpacked_is_removed(source: Source, tmp_path: Path) -
     with pytest.raises(BackupError):
         verbs.VERBS["unpack"]({"file": str(backup), "target": str(tmp_path / "new")})
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_too_many_files_for_the_memory_are_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_order: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(os, "nice", lambda _by: 0)
+    monkeypatch.setattr(os, "umask", lambda _mask: 0)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    monkeypatch.setitem(verbs.VERBS, "look", fail)
+    assert verbs.main("look", "{}") == 1
+    assert "hint: leave the logs out" in capsys.readouterr().err

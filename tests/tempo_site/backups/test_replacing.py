@@ -284,3 +284,37 @@ def test_a_tempo_that_runs_is_not_replaced_under_its_feet(
     with files.locked(present / "run" / name), pytest.raises(BackupFailed, match="stop it first"):
         restoring.restore(source.back_up(), present, passphrase="", now=timezone.now())
     assert content(present) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["scripts", "scripts/old/files", "scripts/a b", "secret_key", "runs/2026-10"]
+)
+def test_a_part_that_is_mounted_by_itself_is_refused_before_anything_moves(
+    present: Path, name: str
+) -> None:
+    part = present / name
+    if not part.exists():
+        part.mkdir()
+    mounts.call("mount", "--bind", part, part)  # of the same disk
+    try:
+        with pytest.raises(replacing.CannotReplace, match=f"`{part}` is mounted by itself"):
+            restoring.prepare(present / "made", present)
+    finally:
+        mounts.unmount(part)
+    assert not (present / "restore").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "to", "words"),
+    [
+        ("x" * 300, "data", r"File name too long \(.*x\)"),
+        ("made", "made/below", r"Not a directory \(.*made/below\)"),
+        ("made", "made", r"File exists \(.*made\)"),
+    ],
+)
+def test_a_place_that_cannot_be_is_said(
+    source: Source, tmp_path: Path, file: str, to: str, words: str
+) -> None:
+    folder = source.back_up().parent
+    with pytest.raises(BackupFailed, match=words):
+        restoring.restore(folder / file, folder / to, passphrase="", now=timezone.now())

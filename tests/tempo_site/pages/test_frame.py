@@ -7,6 +7,7 @@ import django
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from tempo_site import health
@@ -40,6 +41,12 @@ def test_the_admin_frame_offers_every_block_of_djangos() -> None:
     theirs = Path(django.__file__).parent / "contrib/admin/templates/admin/base.html"
     ours = blocks_of(ROOT / "templates/admin/base.html", ROOT / "templates/base.html")
     assert blocks_of(theirs) - ours == REPLACED
+
+
+def test_the_admin_is_where_its_names_say() -> None:
+    places = {place.label: place.url for place in frame.navigation("/", is_staff=True)}
+    assert places["Admin"] == reverse("admin:index")
+    assert places["Users"] == reverse("admin:auth_user_changelist")
 
 
 def test_no_template_has_inline_script_or_style_or_trusts_text() -> None:

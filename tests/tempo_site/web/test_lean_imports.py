@@ -13,25 +13,35 @@ from tempo_site.web import lean_imports
 from tests.service import ROOT
 
 START = """
-import json, os, sys
+import json, os, sys, typing, typing_extensions
 os.environ["DJANGO_SETTINGS_MODULE"] = "tempo_site.settings"
 from tempo_site.web import lean_imports
 if {is_lean}: lean_imports.install()
 import django; django.setup()
 is_served = "daphne.ws_protocol" in sys.modules
 import tempo_site.asgi
+import tempo_site.web.server
 from daphne.server import Server
-from django.urls import get_resolver
+from django.urls import get_resolver, reverse
 from django.core.signals import setting_changed
 import ninja.conf
 from django.test.signals import setting_changed as as_ninja_sees_it
 get_resolver().url_patterns
+reverse("api-1:openapi-view")
 from scripts_app.api.scripts import ScriptOut
 loaded = sorted(name for name, module in list(sys.modules.items()) if getattr(module, "__file__", None))
-import sqlparse, psutil
+import html, pydoc, sqlparse, psutil, zoneinfo
 late = [len(sqlparse.split("select 1; select 2")), psutil.Process().pid == os.getpid(), sqlparse.__name__]
+late += [pydoc.locate("html.escape") is html.escape, pydoc.locate("html.nothing"), pydoc.locate("no.module")]
+late += [html.unescape("&larr; &notit; &nowhere;"), pydoc.splitdoc("What it does")[0], zoneinfo.TZPATH]
+reverse("admin:index")
+import django.contrib.admin
+late += [django.contrib.admin.ModelAdmin.__module__, "scripts_app.admin.scripts" in sys.modules]
+from pydantic_core import core_schema
+shapes = (core_schema.ModelSchema, typing.TypedDict("Own", {{"name": str}}))
+typed = [typing_extensions.is_typeddict(shape) for shape in shapes]
 signals = as_ninja_sees_it is setting_changed
-print(json.dumps([loaded, late, signals, is_served, ScriptOut.__pydantic_complete__]))
+print(json.dumps([loaded, late, signals, is_served, ScriptOut.__pydantic_complete__, typed]))
 """
 # What comes along with the entries, or is one.
 COMPANIONS = {
@@ -41,12 +51,18 @@ COMPANIONS = {
     "autobahn.twisted.wamp": "cryptography",
     "twisted.internet.endpoints": "twisted.plugin",
     "django.core.mail": "django.core.mail",
+    "django_q.queues": "multiprocessing.sharedctypes",
+    "multiprocessing.queues": "multiprocessing.connection",
     "django.db.migrations": "django.db.migrations.operations",
     "ssl": "ssl",
     "_hashlib": "_hashlib",
     "_nvx_utf8validator": "_cffi_backend",
+    "html.entities": "html.entities",
+    "pydoc": "pydoc",
+    "django.contrib.admin": "django.contrib.admin.options",
     "sqlparse": "sqlparse.lexer",
     "psutil": "psutil._pslinux",
+    "zipfile": "zipfile",
     "click": "click.core",
     "hyperlink": "hyperlink._url",
     "http.cookiejar": "urllib.request",
@@ -54,13 +70,15 @@ COMPANIONS = {
     "scripts_app.crontab.parser": "scripts_app.crontab.dialects",
     "scripts_app.crontab.source_files": "scripts_app.crontab.source_files",
     "scripts_app.exchange.applying": "scripts_app.exchange.locking",
+    "scripts_app.exchange.preparing": "scripts_app.exchange.version_files",
     "scripts_app.exchange.exporting": "scripts_app.exchange.script_rows",
     "scripts_app.exchange.preview": "scripts_app.exchange.preview",
     "scripts_app.exchange.reading": "scripts_app.exchange.tempo_tree",
     "scripts_app.exchange.zip_stream": "scripts_app.exchange.zip_stream",
 }
 OF_THE_CHILD_THAT_SENDS = {"requests", "urllib3", "apprise", "anymail", "smtplib"}
-ON_FIRST_USE = {"backports.zstd", "compression.zstd"}
+ON_FIRST_USE = {"backports.zstd", "compression.zstd", "scripts_app.admin", "tempo_site.admin"}
+CONFIGURATION_OF_PYTHON = "_sysconfigdata"
 
 
 class Start(NamedTuple):
@@ -71,6 +89,7 @@ class Start(NamedTuple):
     has_signals: bool
     is_served: bool
     has_shapes: bool
+    typed: list[bool]
 
 
 def started(data: Path, *, is_lean: bool) -> Start:
@@ -102,6 +121,8 @@ def test_each_entry_is_needed_and_keeps_something_out(data: Path) -> None:
         *lean_imports.CLASSES_ONLY_IN_WEB,
         *lean_imports.ABSENT,
         *lean_imports.LATE,
+        *lean_imports.LATE_BUT,
+        *lean_imports.LATE_PACKAGES_IN_WEB,
     }
     assert entries == set(COMPANIONS) | {"daphne.server"}
     heavy, lean = started(data, is_lean=False), started(data, is_lean=True)
@@ -109,11 +130,16 @@ def test_each_entry_is_needed_and_keeps_something_out(data: Path) -> None:
     assert companions - set(heavy.loaded) == set(), "nobody imports it any more"
     assert companions & set(lean.loaded) == set()
     assert (OF_THE_CHILD_THAT_SENDS | ON_FIRST_USE) & set(heavy.loaded) == set()
+    assert not [name for name in lean.loaded if name.startswith(CONFIGURATION_OF_PYTHON)]
     assert "notifications_app.delivery.courier" in heavy.loaded
-    assert lean.late == heavy.late == [2, True, "sqlparse"]
+    assert lean.late == heavy.late
+    assert lean.late[:6] == [2, True, "sqlparse", True, None, None]
+    assert lean.late[6] == "\u2190 \u00acit; &nowhere;"
+    assert lean.late[-1] is True
     assert lean.has_signals
     assert (heavy.is_served, lean.is_served) == (True, False)
     assert (heavy.has_shapes, lean.has_shapes) == (True, False)
+    assert (heavy.typed, lean.typed) == ([True, True], [False, True])
 
 
 def test_tls_comes_when_somebody_needs_it(data: Path) -> None:
