@@ -17,6 +17,7 @@ BACKUP_WORK = {
     "verify": "verifies a backup",
     "restore": "unpacks a backup that takes the place of the data",
 }
+UNUSUAL = models.Q(*[~models.Q(status=status) for status in states.USUAL])
 LONG_S = 1.0  # from here on runs are found by their duration
 
 
@@ -29,6 +30,12 @@ class RunQuerySet(models.QuerySet["Run"]):
 
     def scripts(self) -> "RunQuerySet":
         return self.filter(kind=Kind.SCRIPT)
+
+    def with_status(self, status: str) -> "RunQuerySet":
+        rows = self.filter(status=status)
+        if status in states.USUAL:
+            return rows
+        return rows.filter(UNUSUAL)  # the index `run_of_script_by_status` needs this very form
 
     def own_programs(self) -> "RunQuerySet":
         return self.exclude(kind=Kind.SCRIPT)  # the index `run_own_programs` needs this very form
@@ -195,6 +202,12 @@ class Run(models.Model):
             models.Index(fields=["script", "-id"], name="run_of_script"),
             # History by status; places; the sweep.
             models.Index(fields=["status", "-id"], name="run_by_status"),
+            # A script's bad ends. A run that succeeds is never in it.
+            models.Index(
+                fields=["script", "status", "-id"],
+                condition=UNUSUAL,
+                name="run_of_script_by_status",
+            ),
             # The queue in its order: a few rows, whatever the history, and nothing of a run that began.
             models.Index(
                 "kind",

@@ -84,6 +84,7 @@ WAITING = frozenset({Status.QUEUED})
 UNDER_WAY = frozenset({Status.STARTING, Status.RUNNING})
 ACTIVE = WAITING | UNDER_WAY
 FINAL = frozenset(Status) - ACTIVE
+USUAL = sorted(ACTIVE | {Status.SUCCEEDED})  # of runs on their way, and of most that have ended
 
 _ENDS_OF_BEGUN = FINAL - {Status.SKIPPED, Status.MISSED}
 _MOVES: dict[Status, frozenset[Status]] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import environ
 
+from runs_app.launcher.identity import file_access
 from tempo_site.lib import secret_key, zone
 from tempo_site.lib.env import CONTAINER, Env
 from tempo_site.version import VERSION as VERSION
@@ -16,7 +17,7 @@ sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # None: Pytho
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = Env()
+env = Env(as_owner=file_access.as_owner_at)
 if (BASE_DIR / ".env").is_file():
     environ.Env.read_env(BASE_DIR / ".env")
 
@@ -28,7 +29,8 @@ DEBUG = env.switch("PYSCHED_DEBUG", default=False)
 IS_CONTAINER = CONTAINER in os.environ
 configured_key = env.secret("PYSCHED_SECRET_KEY")
 try:
-    SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(configured_key, DATA_PATH)
+    with file_access.as_owner_at(DATA_PATH / secret_key.NAME):
+        SECRET_KEY, SECRET_KEY_NOTICE = secret_key.choose(configured_key, DATA_PATH)
 except OSError as problem:
     # Nothing can work on such a folder; the system checks say so before the service starts.
     SECRET_KEY, SECRET_KEY_NOTICE = secret_key.for_this_process(), ""
@@ -42,7 +44,8 @@ TRUSTED_PROXIES = env.networks("PYSCHED_TRUSTED_PROXIES")
 HSTS = env.switch("PYSCHED_HSTS", default=False)
 SESSION_DAYS = env.int("PYSCHED_SESSION_DAYS", default=14)
 CONFIGURED_TIME_ZONE = env.zone("PYSCHED_TIME_ZONE", default="") or env.zone_of_container()
-TIME_ZONE, TIME_ZONE_NOTICE = zone.choose(CONFIGURED_TIME_ZONE, DATA_PATH)
+with file_access.as_owner_at(zone.file_in(DATA_PATH)):
+    TIME_ZONE, TIME_ZONE_NOTICE = zone.choose(CONFIGURED_TIME_ZONE, DATA_PATH)
 DEFAULT_API_KEY = env.secret("PYSCHED_DEFAULT_API_KEY")
 ADMIN_USER = env.str("PYSCHED_ADMIN_USER", default="")
 ADMIN_PASSWORD = env.secret("PYSCHED_ADMIN_PASSWORD")

@@ -19,7 +19,7 @@ import pytest
 from runs_app.launcher.identity import names, users
 from runs_app.launcher.identity.users import User
 from tempo_site.bootstrap import console_script
-from tests import local_index, package_spy
+from tests import few_rights, local_index, package_spy
 from tests.service import ROOT, Service, environment, manage, wait_for
 from tests.test_script_files import upload
 
@@ -30,12 +30,7 @@ ANYBODY = User(PUID, PGID)
 OWN_USER = 50001  # of the script `walk`; the one that was backed up has the first
 # The tests' own Python may lie in somebody's home, closed to other users; the system's never does.
 PYTHON = "/usr/bin/python3" if users.obstacle(sys.executable, ANYBODY) else sys.executable
-# What Docker leaves to a container's root unless it is told otherwise.
-DOCKER = (
-    "+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,"
-    "+audit_write,+setfcap"
-)
-AS_ROOT = ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{DOCKER}"]
+AS_ROOT = few_rights.PREFIX
 AS_USER = [*AS_ROOT, f"--reuid={PUID}", f"--regid={PGID}", "--clear-groups"]
 WITHOUT_CAPABILITIES = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
 
@@ -113,14 +108,29 @@ class Container(Service):
         """What it wrote on its console so far."""
         return self.log.read_text(errors="replace")
 
+    def become(self, user: User) -> None:
+        """Start again for another user, who has a secret in a file of its own."""
+        self.stop()
+        secret = self.data.with_name("secret")
+        secret.write_text("correct horse")
+        secret.chmod(0o400)
+        os.chown(secret, *user)
+        self.extra |= {"PYSCHED_PUID": str(user.uid), "PYSCHED_PGID": str(user.gid)}
+        self.extra["SMTP_PASSWORD_FILE"] = str(secret)
+        self.start()
+
     def run_retention(self) -> None:
         """Have it run now: it is looked for at the start."""
+        self.order_retention()
+        os.kill(self.launcher_pid, signal.SIGHUP)  # a new web
+
+    def order_retention(self) -> None:
+        """Have it run at the next start."""
         with sqlite3.connect(self.data / "tempo.sqlite3") as database:
             database.execute(
                 "UPDATE django_q_schedule SET next_run = '2001-01-01 00:00:00' WHERE name = 'retention'"
             )
         database.close()
-        os.kill(self.launcher_pid, signal.SIGHUP)  # a new web
 
 
 def packages_below(code: Path) -> Path:
@@ -250,7 +260,7 @@ def restored_data(backup: Path, code: Path, name: str, owner: User, prefix: list
 
 @pytest.fixture(scope="module")
 def for_puid(code: Path, backup: Path, index: str) -> Iterator[Container]:
-    """As the image starts: root with Docker's capabilities, PYSCHED_PUID and PYSCHED_PGID; what it was is root's."""
+    """As the image starts: root with few capabilities, PYSCHED_PUID and PYSCHED_PGID; what it was is root's."""
     data = restored_data(backup, code, "for-puid", User(0, 0), AS_ROOT)
     extra = {"PYSCHED_PUID": str(PUID), "PYSCHED_PGID": str(PGID)}
     with Container(
@@ -295,7 +305,7 @@ def status_of(pid: int) -> dict[str, str]:
 # --- as root, for PUID:PGID ----------------------------------------------------------------------------------------
 def test_the_launcher_alone_stays_root(for_puid: Container) -> None:
     launcher, web = status_of(for_puid.launcher_pid), status_of(for_puid.web_pid())
-    assert launcher["Uid"].split() == ["0"] * 4
+    assert launcher["Uid"].split() == ["0", "0", "0", str(PUID)]  # the last is for files
     assert (web["Uid"].split(), web["Gid"].split(), web["Groups"]) == (
         [str(PUID)] * 4,
         [str(PGID)] * 4,
@@ -378,11 +388,6 @@ def test_web_lists_reads_adds_and_deletes_files_of_a_script(for_puid: Container)
     assert (done.stdout, done.stderr) == ("kept\nkept", "")
 
 
-def test_retention_removes_what_a_scripts_user_left(for_puid: Container) -> None:
-    (run,) = for_puid.get("/runs?script=walk&kind=script")["items"]
-    assert retired(for_puid, run)
-
-
 def test_for_puid_a_script_changes_what_was_uploaded_and_people_delete_what_it_made(
     for_puid: Container,
 ) -> None:
@@ -463,6 +468,23 @@ def test_root_without_capabilities_runs_all_of_it_and_says_so(powerless: Contain
     assert run["isolation"] in ("good", "basic")
     assert "Tempo was started without CAP_CHOWN" in powerless.said()
     assert retired(powerless, run)
+
+
+# --- another user --------------------------------------------------------------------------------------------------
+def test_at_a_restart_another_user_takes_over_and_removes_what_scripts_left(
+    for_puid: Container,
+) -> None:
+    another = User(99, 100)
+    first = folder_of(for_puid, for_puid.run("walk"))
+    for_puid.run("walk")
+    for_puid.order_retention()
+    for_puid.become(another)
+    wait_for(lambda: not first.exists(), what="retention")
+    run = for_puid.run("walk")
+    assert run["status"] == "succeeded" and run["isolation"] in ("strong", "good"), run
+    assert output_of(for_puid, run).endswith(f" {OWN_USER}\n")
+    owners = {facts_of(path)[0] for path in for_puid.data.rglob("*")}
+    assert min(owners) == another.uid and PUID not in owners
 
 
 # --- the code of packages ------------------------------------------------------------------------------------------

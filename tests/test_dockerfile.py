@@ -63,8 +63,6 @@ ADDED = meaning(
       - ALL
     cap_add:
       - CHOWN
-      - DAC_OVERRIDE
-      - FOWNER
       - KILL
       - SETGID
       - SETUID

@@ -78,7 +78,7 @@ def test_no_variable_is_listed_twice() -> None:
 
 
 def test_variables_are_read_in_the_settings_alone() -> None:
-    readers = [path for path in ROOT.glob("*_*/**/*.py") if "Env()" in path.read_text()]
+    readers = [path for path in ROOT.glob("*_*/**/*.py") if "= Env(" in path.read_text()]
     assert readers == [ROOT / "tempo_site" / "settings.py"]
 
 

@@ -15,7 +15,6 @@ READERS = ("scripts_app.environments.builds", "scripts_app.environments.python_i
 OTHERS = {
     "runs_app.launcher.files": "this is the way",
     "runs_app.launcher.folders": "folders, and /proc",
-    "runs_app.launcher.removal": "folders that are deleted",
     "runs_app.launcher.bells": "the folder of the bells",
     "runs_app.launcher.forking": "/dev/null",
     "runs_app.launcher.server": "/dev/null",
@@ -23,7 +22,6 @@ OTHERS = {
     "runs_app.launcher.identity.landlock": "what a script may read, by O_PATH",
     "runs_app.launcher.identity.limits": "/proc",
     "runs_app.launcher.identity.names": "the users of the system",
-    "runs_app.launcher.identity.users": "folders that are given away, by O_PATH",
     "runs_app.launcher.watch.procfs": "/proc",
     "runs_app.admission.memory": "/proc and the cgroup",
     "runs_app.ballast": "the ballast",

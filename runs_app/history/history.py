@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.expressions import RawSQL
 
-from runs_app import hot_statements, launcher_client, run_folder
+from runs_app import hot_statements, launcher_client, run_folder, states
 from runs_app.launcher import files as launcher_files
 from runs_app.launcher.folders import ARCHIVE
 from runs_app.launcher.output.record_format import LOG
@@ -93,7 +93,7 @@ def newest(
     """
     found = Run.objects.of_kind(kind).newest_first(before=before)
     if isinstance(status, str) and status:
-        found = found.filter(status=status)
+        found = found.with_status(status)
     if since:
         found = found.filter(Q(finished_at__gte=since) | Q(finished_at=None))
     if script:
@@ -108,21 +108,23 @@ def newest(
 def _newest(
     rows: RunQuerySet, status: str | Collection[str], scripts: Collection[int] | None, *, limit: int
 ) -> RunQuerySet:
-    # With a status its index leads, without one that of the scripts.
-    if scripts is not None and status:
-        rows = rows.filter(script__in=scripts)
     if not isinstance(status, str):
-        return _newest_by_status(rows, status, limit=limit)
-    if scripts is not None and not status:
-        return _newest_by_script(rows, scripts, limit=limit)
-    return rows
+        return _newest_by_status(rows, status, scripts, limit=limit)
+    if scripts is None:
+        return rows
+    if status in states.USUAL:  # the index of the status leads
+        return rows.filter(script__in=scripts)
+    return _newest_by_script(rows, scripts, limit=limit)
 
 
-def _newest_by_status(rows: RunQuerySet, statuses: Collection[str], *, limit: int) -> RunQuerySet:
+def _newest_by_status(
+    rows: RunQuerySet, statuses: Collection[str], scripts: Collection[int] | None, *, limit: int
+) -> RunQuerySet:
     # One after the other: with `status IN` the database sorts all runs of these statuses for the newest few.
     newest: list[int] = []
     for status in statuses:
-        newest += rows.filter(status=status).values_list("pk", flat=True)[:limit]
+        found = _newest(rows.with_status(status), status, scripts, limit=limit)
+        newest += found.values_list("pk", flat=True)[:limit]
     return Run.objects.filter(pk__in=sorted(newest, reverse=True)[:limit]).newest_first()
 
 

@@ -1,10 +1,13 @@
 """Run folders by name: `<yyyy-mm>/<id>-<random>` below `runs/`, opened step by step so that no link leads elsewhere."""
 
+import contextlib
 import errno
 import os
 import re
+from collections.abc import Iterator
 
 from runs_app.launcher import files
+from runs_app.launcher.identity import file_access
 
 ARCHIVE = (
     "run.json"  # what is left of a final run's folder beside its log; written before the claim goes
@@ -77,9 +80,27 @@ def open_usable(name: str, *, dir_fd: int | None = None) -> int:
     return fd
 
 
+@contextlib.contextmanager
+def pinned(name: str, *, dir_fd: int) -> Iterator[int]:
+    """Yield a descriptor that stands for `name` itself, link or not: no later change can exchange the file."""
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def open_pinned(path_fd: int, rights: int) -> int:
+    """Return a descriptor of a pinned directory for listing, opened as its owner with at least these rights of it."""
+    with file_access.as_owner(path_fd):
+        files.make_usable(path_fd, rights)
+        return open_directory(".", dir_fd=path_fd)
+
+
 def mount_of(fd: int) -> bytes:
     """Return the mount of an open file: a share mounted below is neither ours to give nor to delete."""
-    with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+    # Before Linux 5.14 this is closed to all but the process's own user.
+    with file_access.as_user(0, 0), open(f"/proc/self/fdinfo/{fd}", "rb") as file:
         for line in file:
             if line.startswith(b"mnt_id:"):
                 return line

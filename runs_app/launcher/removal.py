@@ -2,13 +2,13 @@
 
 import contextlib
 import errno
-import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
-from runs_app.launcher import folders, forking, locks
+from runs_app.launcher import files, folders, forking, locks
+from runs_app.launcher.identity import file_access
 
 # Beside the folder of a run ("all") and its `tmp/`: folders below the data folder, with the names they may have.
 _PLACES = {
@@ -76,16 +76,18 @@ class Removals:
 
 
 def remove_tree(name: str, *, dir_fd: int) -> None:
-    with contextlib.suppress(OSError):  # most are empty, and then that is all
-        os.rmdir(name, dir_fd=dir_fd)
-        return
-    with contextlib.suppress(FileNotFoundError):
-        fd = _open_writable(name, dir_fd)
-        try:
-            _empty(fd)
-        finally:
-            os.close(fd)
-        os.rmdir(name, dir_fd=dir_fd)
+    """Remove a folder with all that is in it, if it is there. Raise OSError."""
+    with file_access.as_owner(dir_fd):
+        with contextlib.suppress(OSError):  # most are empty, and then that is all
+            os.rmdir(name, dir_fd=dir_fd)
+            return
+        with contextlib.suppress(FileNotFoundError):
+            fd = _open_writable(name, dir_fd)
+            try:
+                _empty(fd)
+            finally:
+                os.close(fd)
+            os.rmdir(name, dir_fd=dir_fd)
 
 
 def _refuse_if_held(month_fd: int, name: str) -> None:
@@ -127,52 +129,65 @@ def _reason(code: int) -> str:
     return f"killed by signal {-code}"
 
 
-def _empty(top_fd: int) -> None:
-    # Unique beside whatever the script has made.
-    fresh_names = map(f".removing-{os.urandom(8).hex()}-{{}}".format, itertools.count())
-    while entries := _entries(top_fd):
+class _Level:
+    """A folder that is being emptied, on the way from the top to the present one."""
+
+    def __init__(self, fd: int) -> None:
+        status = os.fstat(fd)
+        self.identity = (status.st_dev, status.st_ino)
+        self.subfolders: list[str] = []  # still to be removed, from the last one on
+
+
+def _empty(fd: int) -> None:
+    # Down and up with the one descriptor, which stands for another folder each time: no depth costs one, or a frame.
+    way = [_Level(fd)]
+    while way:
+        subfolders = way[-1].subfolders or _unlink_files(fd)
+        way[-1].subfolders = subfolders
+        if subfolders:
+            try:
+                _exchange(fd, _open_writable(subfolders[-1], fd))
+            except FileNotFoundError:
+                subfolders.pop()
+            else:
+                way.append(_Level(fd))
+            continue
+        way.pop()
+        if way:
+            _exchange(fd, _open_above(fd, way[-1]))
+            with file_access.as_owner(fd):
+                os.rmdir(way[-1].subfolders.pop(), dir_fd=fd)
+
+
+def _exchange(fd: int, other_fd: int) -> None:
+    os.dup2(other_fd, fd, inheritable=False)
+    os.close(other_fd)
+
+
+def _unlink_files(fd: int) -> list[str]:
+    # Returns the subfolders.
+    with file_access.as_owner(fd):
+        with os.scandir(fd) as found:
+            entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
         for name, is_directory in entries:
-            if is_directory:
-                _remove_directory(name, top_fd, fresh_names)
-            else:
-                os.unlink(name, dir_fd=top_fd)
-
-
-def _remove_directory(name: str, top_fd: int, fresh_names: Iterator[str]) -> None:
-    # Its own directories move up into the top one, where their turn comes: so no depth costs a descriptor or a frame.
-    fd = _open_writable(name, top_fd)
-    try:
-        for child, is_directory in _entries(fd):
-            if is_directory:
-                _move_up(child, fd, top_fd, next(fresh_names))
-            else:
-                os.unlink(child, dir_fd=fd)
-    finally:
-        os.close(fd)
-    os.rmdir(name, dir_fd=top_fd)
-
-
-def _move_up(name: str, dir_fd: int, top_fd: int, fresh_name: str) -> None:
-    # Moving a directory rewrites its "..", and so needs the right to write in it.
-    os.close(_open_writable(name, dir_fd))
-    os.rename(name, fresh_name, src_dir_fd=dir_fd, dst_dir_fd=top_fd)
-
-
-def _entries(fd: int) -> list[tuple[str, bool]]:
-    with os.scandir(fd) as found:
-        return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+            if not is_directory:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=fd)
+    return [name for name, is_directory in entries if is_directory]
 
 
 def _open_writable(name: str, dir_fd: int) -> int:
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    path_fd = os.open(name, flags, dir_fd=dir_fd)
-    try:
+    with file_access.as_owner(dir_fd), folders.pinned(name, dir_fd=dir_fd) as pin:
         # A mounted folder is a share of the admin's, whose files are not ours to delete.
-        if folders.mount_of(path_fd) != folders.mount_of(dir_fd):
+        if folders.mount_of(pin) != folders.mount_of(dir_fd):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         # Its owner may have taken these rights from himself.
-        with contextlib.suppress(PermissionError):
-            os.chmod(f"/proc/self/fd/{path_fd}", 0o700)
-        return folders.open_directory(".", dir_fd=path_fd)
-    finally:
-        os.close(path_fd)
+        return folders.open_pinned(pin, files.FOLDER_RIGHTS)
+
+
+def _open_above(fd: int, level: _Level) -> int:
+    with file_access.as_owner(fd), folders.pinned("..", dir_fd=fd) as pin:
+        status = os.fstat(pin)
+        if (status.st_dev, status.st_ino) != level.identity:  # moved elsewhere meanwhile
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return folders.open_pinned(pin, files.FOLDER_RIGHTS)

@@ -8,7 +8,7 @@ import time
 from typing import NamedTuple
 
 from runs_app.launcher import bells, files, folders, forking, locks, removal, script_start, spec
-from runs_app.launcher.identity import isolation, names, prctl, users
+from runs_app.launcher.identity import giving, isolation, names, prctl
 from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.capture import Capture
 from runs_app.launcher.output.log_file import Log
@@ -73,7 +73,6 @@ def _next_order(order: Order, channel: socket.socket) -> Order | None:
     if not fds:
         return None
     os.set_inheritable(fds[0], False)  # recv_fds() passes no flag on that would have it so
-    prctl.use_files_as(*order.support.web)
     return order._replace(folder_fd=fds[0], folder=os.fsdecode(path))
 
 
@@ -108,8 +107,6 @@ def _detach(order: Order, channel: socket.socket | None) -> None:
     kept = {0, 1, 2, order.folder_fd, *order.ringer.fds}
     forking.close_all_except(kept | {channel.fileno()} if channel else kept)
     prctl.become_subreaper()
-    # Its files are web's, and no link that web might plant leads further than web itself may go.
-    prctl.use_files_as(*order.support.web)
 
 
 def _claim(folder_fd: int) -> bool:
@@ -122,13 +119,14 @@ def _claim(folder_fd: int) -> bool:
         return False
     # An archived folder has no claim any more, but its run is final. Looked for after the claim was made: the archive
     # could otherwise appear between the two.
-    return not os.access(folders.ARCHIVE, os.F_OK, dir_fd=folder_fd)
+    with contextlib.suppress(FileNotFoundError):
+        os.stat(folders.ARCHIVE, dir_fd=folder_fd)
+        return False
+    return True
 
 
 def _remove_tmp(order: Order) -> None:
     # Here and not only when the folder is archived: on a full disk that could wait for the space which this gives.
-    if os.geteuid() == 0:
-        prctl.use_files_as(0, 0)  # its files may be the script's user's
     with contextlib.suppress(OSError):
         removal.remove_tree("tmp", dir_fd=order.folder_fd)
 
@@ -183,10 +181,8 @@ def _prepare(order: Order, details: spec.Spec) -> isolation.Plan:
         web = order.support.web
         data = os.path.normpath(os.path.join(order.folder, "../../.."))
         cwd = os.fsdecode(details.cwd)
-        prctl.use_files_as(0, 0)
-        users.give_run(order.folder_fd, plan.user)
-        users.give_files(data, cwd, plan.user, web, ours=order.support.pool)
-        prctl.use_files_as(*web)
+        giving.give_run(order.folder_fd, plan.user)
+        giving.give_files(data, cwd, plan.user, web, ours=order.support.pool)
     return plan
 
 

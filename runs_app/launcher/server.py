@@ -52,13 +52,15 @@ def _serve(parsed: options.Options) -> int:
         os.set_inheritable(parsed.lock_fd, False)
     signals = SignalPipe(_SIGNALS)  # before any other process hears of this one
     listen_fd = listen(parsed.host, parsed.port)
+    prctl.become_subreaper()
+    _leave_inherited_keys()
+    web_user = User(*parsed.web_user) if parsed.web_user else User(os.geteuid(), os.getegid())
+    # From here on, and in every runner: no link that web might plant leads further than web itself may go.
+    prctl.use_files_as(*web_user)
     data = os.path.realpath(parsed.data)
     for name in ("run", "runs"):
         path = os.path.join(data, name)
         os.makedirs(path, mode=0o700, exist_ok=True)
-    prctl.become_subreaper()
-    _leave_inherited_keys()
-    web_user = User(*parsed.web_user) if parsed.web_user else None
     support = isolation.probe(pool=parsed.script_users, web=web_user, data=data)
     best = support.best
     console.say(console.INFO, f"isolation grade={best.grade} why={best.why}")
@@ -139,15 +141,12 @@ class Launcher:
 
     def _renew(self) -> str:
         # `runs/` and `run/` may have been deleted: then web makes them anew. Returns what is wrong, or "".
-        before = prctl.use_files_as(*self._runners.support.web)
         try:
             self._runners.renew_folders()
             if self._lock is None or self._lock.renew():
                 return ""
         except FileNotFoundError:
             return ""  # web says so, who makes them
-        finally:
-            prctl.use_files_as(*before)
         return "another Tempo was started on the data folder: stop one of them"
 
     def take_over_from_predecessor(self) -> None:

@@ -32,7 +32,7 @@ MAX_ROWS = 50
 class LimitsForm(forms.Form):
     """Limits for one target: `all`, `folder:<id>` or `script:<id>`."""
 
-    target = forms.ChoiceField(label="Of")
+    target = forms.ChoiceField(label="For")
     days = forms.IntegerField(
         required=False,
         min_value=1,

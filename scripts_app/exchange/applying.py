@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from scripts_app import bulk
 from scripts_app.exchange import new_scripts, placing, preparing, replaced_scripts
@@ -15,6 +15,7 @@ from scripts_app.exchange.staging import Staged
 from scripts_app.models import Script, UnplacedFiles
 from tempo_site.audit import trail
 
+CHANGED = "Something that it needs was removed meanwhile\nhint: nothing was imported; try again"
 UNPLACED = "Some of the files could not be put in place yet: see Tempo's log. They are when it starts again."
 
 
@@ -37,15 +38,12 @@ def apply(planned: Sequence[Planned], staged: Staged, act: Import) -> list[Scrip
         if isinstance(prepared, ValueError):
             raise _refusal(each, str(prepared)) from prepared
         checked.append((each, prepared))
-    with transaction.atomic():
-        made = _store(checked, act)
-        changes = {action.value: _slugs(planned, action) for action in ACTING}
-        trail.record(
-            "imported", kind="scripts", name=bulk.count_of_scripts(len(made)), changes=changes
-        )
-        row = UnplacedFiles.objects.create(token=staged.token, files=_sources(made, staged))
+    try:
+        made, row = _store(planned, checked, staged, act)
+    except IntegrityError as error:
+        raise ExchangeError(CHANGED) from error
     act.is_unplaced = not placing.finish(row)
-    return [script for script, _ in made]
+    return made
 
 
 def _slugs(planned: Sequence[Planned], action: Action) -> list[str]:
@@ -68,6 +66,21 @@ def _prepared(
 
 
 def _store(
+    planned: Sequence[Planned],
+    checked: Sequence[tuple[Planned, Prepared]],
+    staged: Staged,
+    act: Import,
+) -> tuple[list[Script], UnplacedFiles]:
+    with transaction.atomic():
+        stored = _store_scripts(checked, act)
+        changes = {action.value: _slugs(planned, action) for action in ACTING}
+        name = bulk.count_of_scripts(len(stored))
+        trail.record("imported", kind="scripts", name=name, changes=changes)
+        row = UnplacedFiles.objects.create(token=staged.token, files=_sources(stored, staged))
+    return [script for script, _ in stored], row
+
+
+def _store_scripts(
     checked: Sequence[tuple[Planned, Prepared]], act: Import
 ) -> list[tuple[Script, Prepared]]:
     news = [prepared for _, prepared in checked if prepared.existing is None]

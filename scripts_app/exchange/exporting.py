@@ -30,7 +30,7 @@ from scripts_app.exchange.programs import portable
 from scripts_app.files import store
 from scripts_app.files.store import NoSuchFile
 from scripts_app.limits import LIMITS
-from scripts_app.models import Script, Version
+from scripts_app.models import Environment, Script, Version
 from scripts_app.packages import interpreters
 from scripts_app.scripts import SET_BY_STAFF
 from scripts_app.validation import ScriptError
@@ -39,6 +39,7 @@ from tempo_site.lib import humanize
 
 CHUNK = 256 * 1024
 PLAIN = ("name", "description", "tags", "enabled", "one_at_a_time", *LIMITS)
+READ_LATER = ("version__code", "version__environment__lock", "wanted_environment__lock")
 CLOSED_FOLDER = ".ssh"  # keys are in no export
 
 
@@ -71,18 +72,15 @@ def chosen(among: QuerySet[Script], *, folder: str = "", slug: str = "") -> Quer
 
 
 def export(scripts: QuerySet[Script], *, with_versions: bool = False) -> Export:
-    """Return the export of these scripts: texts are read now, files when they are written."""
-    rows = list(
-        scripts.select_related("folder", "version__environment", "wanted_environment").order_by(
-            "slug"
-        )
-    )
+    """Return the export of these scripts; code, locks and files are read when they are written."""
+    related = scripts.select_related("folder", "version__environment", "wanted_environment")
+    rows = list(related.defer(*READ_LATER).order_by("slug"))
     found = Export(scripts=len(rows))
     slugs = {script.slug for script in rows}
-    items = items_of(rows)
+    items = items_of(rows, with_texts=False)
     for script in rows:
         place = f"{_place_of(script, slugs)}/{script.slug}"
-        found.entries.extend(_texts(place, items[script.pk]))
+        found.entries.extend(_texts(place, script, items[script.pk]))
         if with_versions:
             found.entries.extend(_versions(place, script))
         for path, problem in _files_of(script):
@@ -111,23 +109,29 @@ def present(found: Export) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         yield entry, itertools.chain([first], data)
 
 
-def items_of(rows: list[Script]) -> dict[int, Item]:
-    """Return scripts as items by their key, without their files, in the same number of queries for any number."""
+def items_of(rows: list[Script], *, with_texts: bool = True) -> dict[int, Item]:
+    """Return scripts as items by their key, without their files, in the same number of queries for any number.
+
+    Without texts they lack code and lock, of which a thousand are more than the memory of `web` is for.
+    """
     keys = [script.pk for script in rows]
     schedules = script_rows.schedules_of(keys)
     variables = script_rows.variables_of(keys)
     of_parts = {name: part.read(keys) for name, part in parts.items()}
+    locked = set(Environment.objects.exclude(lock="").values_list("pk", flat=True))
     found = {}
     for script in rows:
         version = script.version
-        environment = script.wanted_environment or (version and version.environment)
+        environment = _environment_of(script)
+        if environment is not None and environment.pk not in locked:
+            environment = None
         rows_of_parts = {name: read.get(script.pk, []) for name, read in of_parts.items()}
         found[script.pk] = Item(
             slug=script.slug,
             settings=_settings(script),
-            code=version.code if version else "",
+            code=version.code if version and with_texts else "",
             requirements=version.requirements if version else "",
-            lock=environment.lock if environment else "",
+            lock=environment.lock if environment and with_texts else "",
             locked_for=interpreters.minor_of(environment.python) if environment else "",
             schedules=schedules.get(script.pk, []),
             variables=variables.get(script.pk, []),
@@ -140,7 +144,7 @@ def items_of(rows: list[Script]) -> dict[int, Item]:
 def table_of(item: Item) -> Row:
     """Return what stands in an item's `script.toml`."""
     table: Row = {**item.settings, **item.for_staff}
-    if item.lock:
+    if item.locked_for:
         table["locked_for"] = item.locked_for
     table["schedules"] = list(item.schedules or ())
     table["variables"] = list(item.variables)
@@ -164,12 +168,19 @@ def _settings(script: Script) -> Row:
     return {name: value for name, value in settings.items() if value not in ("", [])}
 
 
-def _texts(place: str, item: Item) -> Iterator[Entry]:
-    yield _text(f"{place}/{CODE}", item.code)
+def _environment_of(script: Script) -> Environment | None:
+    if script.wanted_environment is not None:
+        return script.wanted_environment
+    return script.version.environment if script.version else None
+
+
+def _texts(place: str, script: Script, item: Item) -> Iterator[Entry]:
+    yield Entry(path=f"{place}/{CODE}", read=partial(_code_of, script.version_id))
     if item.requirements:
         yield _text(f"{place}/{REQUIREMENTS}", item.requirements)
-    if item.lock:
-        yield _text(f"{place}/{LOCK}", item.lock)
+    environment = _environment_of(script)
+    if item.locked_for and environment is not None:
+        yield Entry(path=f"{place}/{LOCK}", read=partial(_lock_of, environment.pk))
     yield _text(f"{place}/{SETTINGS}", toml_text.written(table_of(item)))
 
 
@@ -188,9 +199,14 @@ def _text(path: str, text: str) -> Entry:
     return Entry(path=path, read=lambda: iter([text.encode()]))
 
 
-# One at a time: all versions of all scripts are more than the memory of `web` is for.
-def _code_of(version: int) -> Iterator[bytes]:
-    yield Version.objects.values_list("code", flat=True).get(pk=version).encode()
+# One at a time: all texts of all scripts are more than the memory of `web` is for.
+def _code_of(version: int | None) -> Iterator[bytes]:
+    for code in Version.objects.filter(pk=version or 0).values_list("code", flat=True):
+        yield code.encode()
+
+
+def _lock_of(environment: int) -> Iterator[bytes]:
+    yield Environment.objects.values_list("lock", flat=True).get(pk=environment).encode()
 
 
 def _file(script: Script, path: str) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
@@ -37,9 +36,8 @@ def store(news: Sequence[Prepared], act: Import) -> list[Script]:
     _store_versions(news, rows, act)
     schedules.create_all([row for new in news for row in new.schedules or ()], now=act.now)
     variables.create_all([row for new in news for row in new.variables])
-    for script in made:
-        # A failure is only logged, as the rows are the truth.
-        transaction.on_commit(partial(working_copy.write, script.pk), robust=True)
+    keys = [script.pk for script in made]
+    transaction.on_commit(lambda: versions.write_copies(keys), robust=True)
     return made
 
 

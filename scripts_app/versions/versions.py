@@ -177,7 +177,12 @@ def write_missing_copies() -> int:
     scripts = Script.objects.present().exclude(version=None)
     rows = scripts.values_list("pk", "slug", "version__created_at")
     missing = [pk for pk, slug, saved_at in rows if not _has_copies(paths.script(slug), saved_at)]
-    return sum(_write_or_warn(pk) for pk in missing)
+    return write_copies(missing)
+
+
+def write_copies(scripts: Iterable[int]) -> int:
+    """Write the copies of scripts, by their keys; a failure is only logged, as the rows are the truth."""
+    return sum(_write_or_warn(pk) for pk in scripts)
 
 
 def _has_copies(folder: Path, saved_at: datetime) -> bool:

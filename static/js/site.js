@@ -87,6 +87,7 @@ const ACTS = {
 };
 
 function pressed(event) {
+  if (typedAhead !== null) return typeAhead(event);
   if (event.defaultPrevented || event.altKey || event.repeat) return;
   if (event.ctrlKey || event.metaKey) {
     const isLatin = /^[a-z]$/i.test(event.key);
@@ -146,13 +147,37 @@ function step(by) {
 }
 
 // --- what is loaded when it is wanted -----------------------------------------------------------
+let typedAhead = null; // what is typed while a dialog is on its way is meant for its field, and presses no button
+
 function openPalette() {
   open(import("./palette.js"));
 }
 
-function open(loading, ...given) {
-  // The page works without it.
-  loading.then((module) => module.open(...given)).catch((error) => console.warn("not opened:", error));
+async function open(loading, ...given) {
+  typedAhead ??= "";
+  try {
+    const module = await loading;
+    await module.open(...given);
+    fill(document.activeElement);
+  } catch (error) {
+    console.warn("not opened:", error); // the page works without it
+    const page = given[0]?.href;
+    if (page) location.assign(page);
+  } finally {
+    typedAhead = null;
+  }
+}
+
+function fill(field) {
+  if (!typedAhead || !field?.matches("dialog input")) return;
+  field.value += typedAhead;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function typeAhead(event) {
+  if (event.ctrlKey || event.metaKey || event.key.length > 1) return;
+  event.preventDefault();
+  typedAhead += event.key;
 }
 
 function clicked(event) {
@@ -162,12 +187,7 @@ function clicked(event) {
   event.preventDefault();
   if ("palette" in link.dataset) openPalette();
   else if ("keysHelp" in link.dataset) ACTS["?"]();
-  else import("./new-script.js").then((module) => module.open(link)).catch((error) => goTo(link, error));
-}
-
-function goTo(link, error) {
-  console.warn("the page is opened instead of the dialog:", error);
-  location.assign(link.href);
+  else open(import("./new-script.js"), link);
 }
 
 // --- menus ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempo_site.lib import files, paths
 
 FOLDER, NEW, JOURNAL = "restore", "new", "journal.json"
+ASIDE = "before-restore-"  # begins the name of the folder for the data of before
 HELD = "held"
 DATABASE, *LOGS = paths.DATABASE_FILES
 # Read by every process that starts: there is always one of these, the old one or the new one.

@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from tempo_site.backups import program, replacing, versions
 from tempo_site.backups.holds import Hold
 from tempo_site.backups.program import BackupFailed, Call
-from tempo_site.lib import files, ownership
+from tempo_site.lib import files
 
 IN_USE = "Tempo runs on this data folder.\nhint: stop it first, or restore on the page Backups"
 NEEDED = (
@@ -90,7 +90,7 @@ def begin(data: Path, name: str, manifest: dict[str, Any], *, now: datetime) -> 
     Return the folder for the data of before.
     """
     new = data / replacing.FOLDER / replacing.NEW
-    aside = f"{ownership.ASIDE}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    aside = f"{replacing.ASIDE}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     for folder in NEEDED:
         (new / folder).mkdir(mode=0o700, exist_ok=True)
     for script in (new / "scripts").iterdir():

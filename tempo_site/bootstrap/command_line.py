@@ -65,6 +65,8 @@ def _sentence_for(problem: DatabaseError) -> str:
 
 
 def _refuse_in_a_restore(words: list[str]) -> None:
-    is_begun = replacing.is_begun(paths.data())
-    if words and words[0] not in FINISHING and is_begun:
+    # Of these, `serve` has not become the user of the data folder yet.
+    if not words or words[0] in FINISHING:
+        return
+    if replacing.is_begun(paths.data()):
         raise CommandError("A restore was broken off.\nhint: start Tempo, which finishes it")

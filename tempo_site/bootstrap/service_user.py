@@ -15,7 +15,8 @@ from django.core.management.base import CommandError
 
 from runs_app.launcher.identity import users
 from runs_app.launcher.identity.users import User
-from tempo_site.lib import ownership, paths
+from tempo_site.bootstrap import ownership
+from tempo_site.lib import paths
 
 Say = Callable[[str], None]
 RUNS_AS_ROOT = (

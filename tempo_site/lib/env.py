@@ -3,6 +3,8 @@
 import ipaddress
 import os
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,11 @@ class Env(environ.Env):
     `tempo_site.checks` turns the notes into errors with a hint.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, as_owner: Callable[[Path], AbstractContextManager[object]] = nullcontext
+    ) -> None:
         super().__init__()
+        self._as_owner = as_owner  # of the file of a secret: how it is read
         self.problems: list[tuple[str, str, str]] = []
         self.given: set[str] = set()  # the variables that have a value
         self.secret_files: dict[str, str] = {}  # variable -> path
@@ -54,7 +59,8 @@ class Env(environ.Env):
             return value
         self.secret_files[f"{var}_FILE"] = path
         try:
-            value = Path(path).read_text().strip()
+            with self._as_owner(Path(path)):
+                value = Path(path).read_text().strip()
         except (OSError, UnicodeDecodeError) as problem:
             hint = f"It cannot be read: {problem}. Name a file that holds the secret alone."
             self.problems.append((f"{var}_FILE", path, hint))

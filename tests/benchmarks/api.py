@@ -10,7 +10,7 @@ from statistics import median
 
 from tests.benchmarks.clients import Client
 from tests.benchmarks.figures import Figure, percentile
-from tests.benchmarks.long_history import copy_of, history, worked
+from tests.benchmarks.long_history import service_with_history, worked
 from tests.benchmarks.setting import Setting, running
 from tests.service import Service
 
@@ -34,8 +34,8 @@ ApiKey.objects.bulk_create(rows)
 
 
 def measure(setting: Setting) -> Iterator[Figure]:
-    filled = history(setting, scripts=SCRIPTS, runs=RUNS)
-    with copy_of(filled, PYSCHED_RATE_LIMIT_ENABLED="false") as service, service:
+    unlimited = {"PYSCHED_RATE_LIMIT_ENABLED": "false"}
+    with service_with_history(setting, scripts=SCRIPTS, runs=RUNS, **unlimited) as service:
         for name, path in ADDRESSES.items():
             yield ten_clients(service, name, path)
         yield health(service)

@@ -14,6 +14,7 @@ from tests.benchmarks.setting import Setting
 from tests.service import ROOT, Service, environment
 
 VARIABLE = "TEMPO_BENCHMARK_FILLED"
+ALONE = {"PYSCHED_BACKUP_DAILY": "false"}  # a backup would be made up for, at the start
 SEEDED = 1_000  # runs that are made one by one, and copied then
 LENGTHEN = "from tests.benchmarks import scale_filling; scale_filling.lengthen({runs})"
 WRITE_LOGS = (
@@ -24,7 +25,8 @@ WRITE_LOGS = (
 def history(setting: Setting, *, scripts: int, runs: int) -> Path:
     """A filled folder with so many runs over 300 days, the oldest tenth of them with a small log, all indexed.
 
-    Who changes nothing may start a Tempo on it; others on a copy, which takes a while: it has 200,000 files.
+    Who changes nothing may start a Tempo on it, `ALONE`; others on a copy, which takes a while: of a million
+    runs it has 200,000 files.
     """
 
     def fill(data: Path) -> None:
@@ -32,6 +34,15 @@ def history(setting: Setting, *, scripts: int, runs: int) -> Path:
         worked(data, LENGTHEN.format(runs=runs))
 
     return filled_folder(setting, f"history-of-{runs}-runs-of-{scripts}-scripts", fill)
+
+
+@contextmanager
+def service_with_history(
+    setting: Setting, *, scripts: int, runs: int, **extra: str
+) -> Iterator[Service]:
+    """A running Tempo on a copy of such a folder, removed at the end."""
+    with copy_of(history(setting, scripts=scripts, runs=runs), **extra) as service, service:
+        yield service
 
 
 @contextmanager
@@ -65,7 +76,7 @@ def copy_of(filled: Path, **extra: str) -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="tempo-benchmark-", dir=filled.parent) as folder:
         data = Path(folder) / "data"
         shutil.copytree(filled, data, symlinks=True, copy_function=_linked_log)
-        yield Service(data, **extra)
+        yield Service(data, **ALONE, **extra)
 
 
 def worked(data: Path, code: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.figures import Figure, percentile
-from tests.benchmarks.long_history import copy_of, history
+from tests.benchmarks.long_history import service_with_history
 from tests.benchmarks.scale import SCRIPTS, many_runs
 from tests.benchmarks.setting import Setting
 from tests.service import Service
@@ -26,7 +26,7 @@ PROBE_EVERY_S, TRY_EVERY_S = 0.005, 0.001
 
 def measure(setting: Setting) -> Iterator[Figure]:
     runs = many_runs(setting)
-    with copy_of(history(setting, scripts=SCRIPTS, runs=runs)) as service, service:
+    with service_with_history(setting, scripts=SCRIPTS, runs=runs) as service:
         slug = service.make_script("Ticking", "print(1)\n")
         schedule = {"kind": "interval", "every_s": 1, "overlap": "parallel"}
         service.post(f"/scripts/{slug}/schedules", schedule)

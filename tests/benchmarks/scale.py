@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tests.benchmarks import procfs
 from tests.benchmarks.clients import Browser
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.long_history import history
+from tests.benchmarks.long_history import ALONE, history
 from tests.benchmarks.pages import WARM_UP, asked
 from tests.benchmarks.restart import start_s
 from tests.benchmarks.setting import Setting
@@ -39,7 +39,7 @@ ADDRESSES = {
     "search for what is nowhere": "/search/?q=zeppelin",
     "dashboard": "/",
     "scripts": "/scripts/",
-    "overview of a script": f"/scripts/{SLUG}/overview/",
+    "overview of a script": f"/scripts/{SLUG}/",
     "runs tab of a script": f"/scripts/{SLUG}/runs/",
     "failures": "/failures/",
     "statistics": "/statistics/",
@@ -67,7 +67,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
     """Two services beside each other, asked in turn."""
     runs = many_runs(setting)
     folders = [history(setting, scripts=SCRIPTS, runs=each) for each in (FEW, runs)]
-    with Service(folders[0]) as few, Service(folders[1]) as many:
+    with Service(folders[0], **ALONE) as few, Service(folders[1], **ALONE) as many:
         yield starting(few, many, many_runs=runs)
         yield from pages(few, many, many_runs=runs)
         yield memory(few, many, many_runs=runs)

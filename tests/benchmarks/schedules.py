@@ -110,6 +110,7 @@ def alone(service: Service) -> Figure:
         bar=2,
         bar_on="value",
         n=told["rows"],
+        details={"cpu_s": round(told["cpu_s"], 3)},
     )
 
 

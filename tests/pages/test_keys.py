@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, StorageState, expect
+from playwright.sync_api import Page, Route, StorageState, expect
 
 from tests.pages.browser import LIMIT_MS, browser_of
 from tests.service import Service
@@ -36,6 +36,24 @@ def test_the_palette_leads_to_a_script_by_a_few_letters_and_gives_the_focus_back
     screen.keyboard.type("night")
     screen.keyboard.press("Enter")  # before the answer is there
     screen.wait_for_url(f"{service.url}/scripts/nightly-backup/")
+
+
+def test_what_is_typed_before_the_palette_is_there_is_for_the_palette(
+    service: Service, screen: Page
+) -> None:
+    service.post("/scripts", {"name": "Riser", "code": "print('hello')\n"})
+    waiting: list[Route] = []
+    screen.route(re.compile(r"/palette[.\w]*\.js"), lambda route: waiting.append(route))
+    screen.goto(f"{service.url}/scripts/riser/runs/")
+    with screen.expect_request(re.compile(r"/palette[.\w]*\.js")):
+        screen.keyboard.press("Control+k")
+    press(screen, "r", "i", "s")  # `r` alone would press Run
+    waiting.pop().continue_()
+    palette = screen.get_by_role("dialog", name="Search or jump to")
+    expect(palette.get_by_role("combobox")).to_have_value("ris")
+    expect(palette.get_by_role("option").first).to_contain_text("Riser")
+    screen.unroute_all()
+    assert service.get("/runs?script=riser")["items"] == []
 
 
 def test_keys_go_to_places_press_buttons_and_walk_through_rows(

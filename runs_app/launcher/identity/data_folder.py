@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from runs_app.launcher import folders
-from runs_app.launcher.identity import prctl, users
+from runs_app.launcher.identity import file_access, users
 from runs_app.launcher.identity.users import User
 
 _CLOSED, _GIVEN = "closed", "given"
@@ -28,7 +28,7 @@ def look(data: str, *, web: User, script: User | None) -> FileSystem:
     """Try it with files of `web`. `script` is a user for scripts, None where no other user can be tried."""
     try:
         with _folder(data, web) as fd:
-            found = _try(fd, web, script)
+            found = _try(fd, script)
     except OSError as error:
         why = (
             f"modes and owners could not be tried in the data folder at the start: {error.strerror}"
@@ -37,18 +37,17 @@ def look(data: str, *, web: User, script: User | None) -> FileSystem:
     return found._replace(warnings=(*_readable(found), *_without_programs(data)))
 
 
-def _try(fd: int, web: User, script: User | None) -> FileSystem:
+def _try(fd: int, script: User | None) -> FileSystem:
     for name in (_CLOSED, _GIVEN):
         _make(name, fd)
     kind = f"the file system of the data folder ({type_of(fd)})"
     if script is None:
         is_open = os.stat(_CLOSED, dir_fd=fd).st_mode & (stat.S_IRWXG | stat.S_IRWXO)
         return FileSystem(modes_why_not=f"{kind} ignores modes" if is_open else "")
-    prctl.use_files_as(0, 0)
-    with contextlib.suppress(OSError):
-        os.chown(_GIVEN, script.uid, script.gid, dir_fd=fd)
-    keeps_owners = os.stat(_GIVEN, dir_fd=fd).st_uid == script.uid
-    prctl.use_files_as(*web)
+    with folders.pinned(_GIVEN, dir_fd=fd) as given:
+        with contextlib.suppress(OSError):
+            file_access.give(given, script.uid, script.gid)
+        keeps_owners = os.fstat(given).st_uid == script.uid
     modes_why_not = users_why_not = ""
     if users.can(script, lambda: os.open(_CLOSED, os.O_RDONLY, dir_fd=fd)):
         modes_why_not = f"{kind} ignores modes and owners"
@@ -71,21 +70,20 @@ def _folder(data: str, web: User) -> Iterator[int]:
     # A folder of web's that others may pass: whoever has its descriptor needs no way to it.
     name = f".probe-{os.urandom(4).hex()}"
     data_fd = folders.open_path(data)
-    before = prctl.use_files_as(*web)
     try:
-        os.mkdir(name, 0o700, dir_fd=data_fd)
-        try:
-            fd = folders.open_directory(name, dir_fd=data_fd)
+        with file_access.as_user(*web):
+            os.mkdir(name, 0o700, dir_fd=data_fd)
             try:
-                with contextlib.suppress(PermissionError):
-                    os.fchmod(fd, 0o711)
-                yield fd
+                fd = folders.open_directory(name, dir_fd=data_fd)
+                try:
+                    with contextlib.suppress(PermissionError):
+                        os.fchmod(fd, 0o711)
+                    yield fd
+                finally:
+                    os.close(fd)
             finally:
-                os.close(fd)
-        finally:
-            _remove(name, data_fd)
+                _remove(name, data_fd)
     finally:
-        prctl.use_files_as(*before)
         os.close(data_fd)
 
 

@@ -59,11 +59,10 @@ class Plan(NamedTuple):
     has_own_tmp: bool = False  # the `tmp/` of its run is what it sees as /tmp
 
 
-def probe(*, pool: tuple[int, int], web: User | None, data: str) -> IsolationSupport:
+def probe(*, pool: tuple[int, int], web: User, data: str) -> IsolationSupport:
     """Try each layer once. `TEMPO_WITHOUT` names what to do without: `landlock`, `users`, `names`, `mounts`."""
     without = os.environ.get("TEMPO_WITHOUT", "").split()
     first, last = pool
-    web = web or User(os.geteuid(), os.getegid())
     if "users" in without:
         users_why_not = "own users are switched off (TEMPO_WITHOUT)"
     else:

@@ -139,8 +139,9 @@ def handles(pid: int, signum: int) -> bool:
     return bool(_bits(f"/proc/{pid}/status", b"SigCgt:") >> (signum - 1) & 1)
 
 
-def effective_capabilities() -> int:
-    return _bits("/proc/self/status", b"CapEff:")
+def permitted_capabilities() -> int:
+    # A process that touches files as another user has fewer in effect for that time.
+    return _bits("/proc/self/status", b"CapPrm:")
 
 
 def oom_kills() -> int:

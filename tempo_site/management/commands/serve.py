@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from runs_app.launcher.identity import users
+from runs_app.launcher.identity import file_access, users
 from runs_app.launcher.identity.users import User
 from tempo_site import checks
 from tempo_site.bootstrap import bootstrap, first_start, service_user, static_files
@@ -77,8 +77,10 @@ class Command(BaseCommand):
 
 def _take_data_folder() -> int:
     try:
-        paths.make_all()
-        return take_service_lock()
+        with file_access.as_owner_at(paths.data()):
+            paths.make_all()
+        with file_access.as_owner_at(paths.service_lock()):
+            return take_service_lock()
     except OSError as error:
         uid = os.geteuid()
         raise CommandError(

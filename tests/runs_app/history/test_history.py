@@ -102,6 +102,10 @@ def test_a_page_of_some_scripts_reads_no_more_for_a_long_history() -> None:
         RunFilter(min_s=60.0),
         RunFilter(min_s=60.0, folder="Ops"),
         RunFilter(version=99),
+        RunFilter(script="hello-world", status=Status.FAILED),
+        RunFilter(folder="Ops", status=Status.FAILED),
+        RunFilter(script="hello-world", status="bad"),
+        RunFilter(folder="Ops", status="bad"),
     ],
 )
 def test_what_is_rare_is_found_without_a_walk_through_the_history(chosen: RunFilter) -> None:

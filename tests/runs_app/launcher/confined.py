@@ -16,6 +16,7 @@ import runs_app.launcher
 from runs_app.launcher import removal
 from runs_app.launcher.identity import landlock, users
 from runs_app.launcher.identity.users import User
+from tests import few_rights
 from tests.runs_app.launcher.harness import LauncherHarness, joined
 
 SERVICE_USER = 64321  # whom web is where it is not root
@@ -97,12 +98,15 @@ class Place:
             self.base / "data/envs/e1",
         )
         self._lay_out()
+        # The code lies there too: on a disk of one user's, root with few rights could not read it.
+        has_few_rights = mode.launcher == 0 and mode.web and parent is None
         self.launcher = LauncherHarness(
             self.data,
             python=PYTHON,
             main=self.code / "runs_app/launcher/__main__.py",
             user=mode.launcher if mode.launcher != os.geteuid() else None,
             env={"TEMPO_WITHOUT": mode.without},
+            prefix=few_rights.PREFIX if has_few_rights else (),
         )
         if mode.web != mode.launcher:
             self.launcher.options = ["--web-user", f"{mode.web}:{mode.web}"]

@@ -1,5 +1,6 @@
 """What web may ask the launcher for: start, cancel, adopt, remove, ping."""
 
+import errno
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ import pytest
 
 from runs_app.launcher import locks, removal, wire
 from runs_app.launcher.watch import procfs
+from tests import few_rights
 from tests.mounts import small_disk
 from tests.runs_app.launcher.confined import ORDINARY, Place, opened
 from tests.runs_app.launcher.harness import LauncherHarness, wait_for
@@ -294,6 +296,49 @@ assert not os.path.lexists("tree")
     root = str(Path(removal.__file__).parents[2])
     with tempfile.TemporaryDirectory() as folder:  # not pytest's: those are closed to other users
         subprocess.run([sys.executable, "-c", program, folder, root], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+def test_root_with_few_rights_removes_what_other_users_left(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    folders = [tree, tree / "web", tree / "web/script", tree / "web/script/root", tree / "closed"]
+    for folder, owner in zip(folders, (1234, 1234, 50_000, 0, 50_001), strict=True):
+        folder.mkdir()
+        (folder / "file").touch()
+        os.chown(folder / "file", 50_000, 0)
+        os.chown(folder, owner, owner)
+        folder.chmod(0o500 if owner else 0o700)
+    (tree / "closed").chmod(0)
+    os.chown(tmp_path, 1234, 1234)
+    above = os.open(tmp_path, os.O_RDONLY)
+
+    assert few_rights.act(lambda: removal.remove_tree("tree", dir_fd=above))
+    os.close(above)
+    assert not tree.exists()
+
+
+def test_a_folder_that_is_moved_while_it_is_emptied_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree/inner").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/kept").touch()
+    unlink_files = removal._unlink_files
+
+    def move_and_unlink(fd: int) -> list[str]:
+        if (tmp_path / "tree/inner").exists() and os.path.samestat(
+            os.fstat(fd), (tmp_path / "tree/inner").stat()
+        ):
+            (tmp_path / "tree/inner").rename(tmp_path / "elsewhere/inner")
+        return unlink_files(fd)
+
+    monkeypatch.setattr(removal, "_unlink_files", move_and_unlink)
+    above = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(OSError) as caught:
+        removal.remove_tree("tree", dir_fd=above)
+    os.close(above)
+    assert caught.value.errno == errno.ESTALE
+    assert (tmp_path / "elsewhere/kept").exists()
 
 
 def test_a_removal_does_not_hold_up_the_loop(launcher: LauncherHarness) -> None:

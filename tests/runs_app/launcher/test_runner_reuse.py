@@ -11,6 +11,7 @@ import pytest
 
 from runs_app.launcher import locks, runner_registry
 from runs_app.launcher.identity import isolation
+from runs_app.launcher.identity.users import User
 from runs_app.launcher.runner_registry import Runners
 from runs_app.launcher.watch.supervision import Supervision
 from tests.runs_app.launcher.harness import LauncherHarness, is_gone, wait_for
@@ -99,7 +100,9 @@ def runners(tmp_path: Path) -> Runners:
     runs = tmp_path / "runs" / "2026-11"
     runs.mkdir(parents=True)
     (tmp_path / "run").mkdir()
-    support = isolation.probe(pool=(50000, 59999), web=None, data=str(tmp_path))
+    support = isolation.probe(
+        pool=(50000, 59999), web=User(os.geteuid(), os.getegid()), data=str(tmp_path)
+    )
     runs_fd = os.open(runs.parent, os.O_RDONLY | os.O_CLOEXEC)
     return Runners(data=str(tmp_path), runs_fd=runs_fd, shutdown_grace_s=1, support=support)
 

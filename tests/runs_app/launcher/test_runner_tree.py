@@ -10,11 +10,12 @@ import pytest
 
 from runs_app.launcher import bells, forking, runner
 from runs_app.launcher.identity import isolation
+from runs_app.launcher.identity.users import User
 from runs_app.launcher.watch import procfs, supervision, tree
 from tests.runs_app.launcher.harness import LauncherHarness, is_gone, joined, wait_for
 from tests.runs_app.launcher.test_crashes import DAEMON, daemon_of
 
-SUPPORT = isolation.probe(pool=(50000, 59999), web=None, data="/tmp")
+SUPPORT = isolation.probe(pool=(50000, 59999), web=User(os.geteuid(), os.getegid()), data="/tmp")
 
 
 @pytest.fixture(scope="module")

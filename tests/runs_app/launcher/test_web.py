@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -269,8 +271,8 @@ def test_a_run_holds_none_of_the_launchers_descriptors(tmp_path: Path) -> None:
         assert not {file for file in runner.values() if "socket" in file} & set(web.values())
 
 
-def test_web_is_dropped_to_its_user_for_ever(tmp_path: Path) -> None:
-    with _dropping(tmp_path) as launcher:
+def test_web_is_dropped_to_its_user_for_ever() -> None:
+    with _dropping() as launcher:
         status = _status(launcher.web.pid)
 
         assert (status["Uid"].split(), status["Gid"].split()) == (["1234"] * 4, ["2345"] * 4)
@@ -281,15 +283,15 @@ def test_web_is_dropped_to_its_user_for_ever(tmp_path: Path) -> None:
         )
 
 
-def test_a_dropped_web_ends_with_its_launcher(tmp_path: Path) -> None:
-    with _dropping(tmp_path) as launcher:
+def test_a_dropped_web_ends_with_its_launcher() -> None:
+    with _dropping() as launcher:
         launcher.process.kill()
 
         wait_for(lambda: is_gone(launcher.web.pid))
 
 
-def test_a_dropped_web_is_stopped_by_its_launcher(tmp_path: Path) -> None:
-    with _dropping(tmp_path) as launcher:
+def test_a_dropped_web_is_stopped_by_its_launcher() -> None:
+    with _dropping() as launcher:
         assert launcher.terminate() == 0
         assert is_gone(launcher.web.pid)
 
@@ -319,11 +321,15 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
-def _dropping(data: Path) -> LauncherHarness:
+@contextmanager
+def _dropping() -> Iterator[LauncherHarness]:
     """A launcher whose web is another user; not with this Python, which may lie in a closed home."""
-    launcher = LauncherHarness(data, python="/usr/bin/python3")
-    launcher.options = ["--web-user", "1234:2345"]
-    return launcher
+    with tempfile.TemporaryDirectory() as data:  # pytest's are closed to other users
+        os.chown(data, 1234, 2345)
+        launcher = LauncherHarness(Path(data), python="/usr/bin/python3")
+        launcher.options = ["--web-user", "1234:2345"]
+        with launcher:
+            yield launcher
 
 
 def _status(pid: int) -> dict[str, str]:

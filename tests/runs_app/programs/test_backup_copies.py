@@ -220,6 +220,7 @@ def test_by_sftp_it_is_copied_by_a_program_that_reads_the_keys_which_its_configu
     settings.BACKUP_REMOTE = f"rclone:nas:{by_sftp}"
     path = make_file(1)
     for step in steps_of(path, tmp_path):
-        places = {name: step["isolation"][name] for name in ("read", "write")}
-        carry_out({**step, "argv": confined.command(list(step["argv"]), **places)})
+        reach = step["isolation"] or {}
+        argv = confined.command(step["argv"], read=reach["read"], write=reach["write"])
+        carry_out({**step, "argv": argv})
     assert (by_sftp / path.name).read_text() == "content"

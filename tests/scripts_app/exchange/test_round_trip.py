@@ -2,6 +2,7 @@
 
 import io
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,22 @@ def test_an_export_holds_no_two_files_that_some_system_takes_for_one(program: Cl
     }
     assert "data/A.csv cannot lie beside Data/a.csv" in contents(data)["tempo.toml"]
     assert actions(imported(program, data)) == {"a": "same"}
+
+
+def test_an_export_holds_one_text_in_memory_at_a_time() -> None:
+    code = f"# {'x' * 10**6}\n"
+    for number in range(8):
+        make_script(f"Script {number}")
+    Version.objects.update(code=code)
+    tracemalloc.start()
+    try:
+        found = exporting.export(Script.objects.all())
+        sizes = [len(b"".join(data)) for _, data in exporting.present(found)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sizes.count(len(code)) == 8
+    assert peak < 5 * len(code)
 
 
 def test_schedules_come_switched_off(program: Client, rich: Script) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from django.core.management import CommandError
 
 from runs_app.launcher.identity import users
 from runs_app.launcher.identity.users import User
-from tempo_site.bootstrap import service_user
-from tempo_site.lib import ownership, paths
+from tempo_site.bootstrap import ownership, service_user
+from tempo_site.lib import paths
+from tests import few_rights
 from tests.service import ROOT, environment
 
 ANYBODY = User(1234, 2345)
@@ -230,11 +232,22 @@ def owners(*files: Path) -> list[tuple[int, int]]:
     return [(path.lstat().st_uid, path.lstat().st_gid) for path in files]
 
 
-def hand_over(user: User) -> bool:
-    """Give the data folder to a user."""
-    return ownership.hand_over(ownership.Owner(*user))
+@pytest.fixture
+def folder(settings: LazySettings) -> Iterator[Path]:
+    """A data folder that other users can get to: pytest's own are closed to them."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        settings.DATA_PATH = Path(place) / "data"
+        settings.DATA_PATH.mkdir()
+        yield settings.DATA_PATH
 
 
+def hand_over(user: User) -> None:
+    """Give the data folder to a user, as root with few rights."""
+    assert few_rights.act(lambda: ownership.hand_over(ownership.Owner(*user)))
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_data_folder_and_all_its_parts_are_given() -> None:
     files = fill(
         "secret_key",
@@ -243,24 +256,34 @@ def test_the_data_folder_and_all_its_parts_are_given() -> None:
         "envs/1/bin/python",
         "runs/2026-11/1-abc/spec.json",
     )
-    assert hand_over(ANYBODY)
+    hand_over(ANYBODY)
     assert set(owners(paths.data(), *files, *(path.parent for path in files))) == {ANYBODY}
+    hand_over(User(99, 100))  # which is nobody's that root is
+    assert set(owners(paths.data(), *files)) == {(99, 100)}
 
 
 def test_what_was_given_is_not_looked_at_again() -> None:
     (file,) = fill("scripts/a/main.py")
-    hand_over(ANYBODY)
+    assert ownership.hand_over(ownership.Owner(*ANYBODY))
     os.chown(file, 0, 0)
-    assert not hand_over(ANYBODY)
+    assert not ownership.hand_over(ownership.Owner(*ANYBODY))
     assert owners(file) == [(0, 0)]
 
 
+@pytest.mark.usefixtures("folder")
 def test_files_of_a_scripts_user_stay_its_own_and_follow_with_their_group() -> None:
-    (file,) = fill("scripts/a/files/kept")
+    (file, inner, link) = fill(
+        "scripts/a/files/kept", "scripts/a/files/closed/inner", "scripts/a/link"
+    )
+    link.unlink()
+    link.symlink_to(file)
     hand_over(ANYBODY)
-    os.chown(file, 50000, ANYBODY.gid)
+    for path in (file, inner, inner.parent):
+        os.chown(path, 50000, ANYBODY.gid)
+    inner.parent.chmod(0)  # its owner has no right there either
     hand_over(User(99, 100))
-    assert owners(file, file.parent) == [(50000, 100), (99, 100)]
+    assert owners(file, inner, inner.parent) == [(50000, 100)] * 3
+    assert owners(file.parent, link) == [(99, 100)] * 2
 
 
 def test_a_folder_keeps_its_rights() -> None:
@@ -271,6 +294,7 @@ def test_a_folder_keeps_its_rights() -> None:
     assert file.parent.stat().st_mode & 0o7777 == 0o2770
 
 
+@pytest.mark.usefixtures("folder")
 def test_no_link_is_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -283,16 +307,18 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     assert owners(outside, outside / "file") == [(0, 0), (0, 0)]
 
 
+@pytest.mark.usefixtures("folder")
 def test_what_is_not_tempos_is_left_alone() -> None:
     files = fill("photos/1.jpg", "notes.txt")
     hand_over(ANYBODY)
     assert set(owners(*files)) == {(0, 0)}
 
 
+@pytest.mark.usefixtures("folder")
 def test_one_part_that_root_put_back_is_given_with_what_is_in_it() -> None:
     hand_over(ANYBODY)
     files = fill("backups/1/tempo.sqlite3")
-    assert hand_over(ANYBODY)
+    hand_over(ANYBODY)
     assert set(owners(*files, paths.data() / "backups")) == {ANYBODY}
 
 
@@ -300,7 +326,7 @@ def test_what_lies_too_deep_stops_nothing() -> None:
     folder = paths.data() / "scripts"
     deep = folder.joinpath(*("d" for _ in range(ownership.MAX_DEPTH + 50)))
     deep.mkdir(parents=True)
-    assert hand_over(ANYBODY)
+    hand_over(ANYBODY)
     assert owners(folder) == [ANYBODY]
 
 

@@ -20,7 +20,7 @@ from tests.rows import each_row
 MAY_NAME = {
     "tempo_site.settings": "tells Django",
     "tempo_site.lib.paths": "closes them to others",
-    "tempo_site.lib.ownership": "hands them over",
+    "tempo_site.bootstrap.ownership": "hands them over",
     "tempo_site.lib.checkpoints": "looks how large the log is",
     "tempo_site.backups.program": "tells the program that copies it",
     "tempo_site.backups.archive.manifest": "names it in a backup",
