@@ -27,7 +27,9 @@ REPLACED = {
     "welcome-msg",
     "stylesheet_rtl",
 }
-EMPTY_HEADING = re.compile(r"<th[^>]*>\s*</th>")  # a screen reader has nothing to say above such a column
+EMPTY_HEADING = re.compile(
+    r"<th[^>]*>\s*</th>"
+)  # a screen reader has nothing to say above such a column
 WRITES_HTML = re.compile(r"(inner|outer)HTML\s*=[^=]|insertAdjacentHTML|document\.write|\beval\(")
 MAILS = {"mail.html"}  # a mail has no style sheet
 INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?=[\s>])(?![^>]*\ssrc=)[^>]*>")
