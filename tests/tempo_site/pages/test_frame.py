@@ -27,6 +27,9 @@ REPLACED = {
     "welcome-msg",
     "stylesheet_rtl",
 }
+EMPTY_HEADING = re.compile(
+    r"<th[^>]*>\s*</th>"
+)  # a screen reader has nothing to say above such a column
 WRITES_HTML = re.compile(r"(inner|outer)HTML\s*=[^=]|insertAdjacentHTML|document\.write|\beval\(")
 MAILS = {"mail.html"}  # a mail has no style sheet
 INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?=[\s>])(?![^>]*\ssrc=)[^>]*>")
@@ -47,6 +50,12 @@ def test_the_admin_is_where_its_names_say() -> None:
     places = {place.label: place.url for place in frame.navigation("/", is_staff=True)}
     assert places["Admin"] == reverse("admin:index")
     assert places["Users"] == reverse("admin:auth_user_changelist")
+
+
+def test_every_column_has_a_heading() -> None:
+    templates = sorted((ROOT / "templates").rglob("*.html"))
+    assert templates
+    assert [path for path in templates if EMPTY_HEADING.search(path.read_text())] == []
 
 
 def test_no_template_has_inline_script_or_style_or_trusts_text() -> None:
