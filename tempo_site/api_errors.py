@@ -162,7 +162,8 @@ def _refused_row(request: HttpRequest, problem: FieldError) -> HttpResponse:
     # A model's own validators said no.
     if not hasattr(problem, "error_dict"):
         return error(422, " ".join(problem.messages))
-    fields = {name: " ".join(sentences) for name, sentences in problem.message_dict.items()}
+    refused = problem.message_dict.items()
+    fields = {name: f"`{name}`: {' '.join(sentences)}" for name, sentences in refused}
     return error(422, " ".join(fields.values()), fields=fields)
 
 

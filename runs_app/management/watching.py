@@ -9,11 +9,13 @@ from runs_app.launcher.bells import STATE, Bells, open_bell_folder
 from runs_app.launcher.output import record_format
 from runs_app.models import Run
 from runs_app.output import log
+from runs_app.output.script_text import BOTH
 from tempo_site.lib import paths
 from tempo_site.lib.console.tables import as_json
 
 POLL_S = 0.2
 STREAMS = {"O": "stdout", "E": "stderr", "S": "system"}
+ALL = "".join(STREAMS)
 
 
 def ring() -> None:
@@ -56,12 +58,26 @@ def show(data: bytes) -> None:
 
 def show_as_json(data: bytes) -> None:
     """Write records to stdout, a JSON object a line."""
+    show_some_as_json(data, ALL, first=1, line=1)
+
+
+def show_some_as_json(data: bytes, streams: str, *, first: int, line: int) -> int:
+    """Write the records of some streams from a line of the script's on; `line` is where the data begins.
+
+    Return the line behind the data. Tempo's own records are no lines of the script.
+    """
     for at_ms, stream, is_line, text in record_format.parse(data):
-        shown = {
-            "at_ms": at_ms,
-            "stream": STREAMS[stream],
-            "text": text.decode("utf-8", "replace"),
-            "is_line": is_line,
-        }
-        sys.stdout.write(as_json(shown) + "\n")
+        if stream not in streams:
+            continue
+        if line >= first:
+            shown = {
+                "at_ms": at_ms,
+                "stream": STREAMS[stream],
+                "text": text.decode("utf-8", "replace"),
+                "is_line": is_line,
+            }
+            sys.stdout.write(as_json(shown) + "\n")
+        if is_line and stream in BOTH:
+            line += 1
     sys.stdout.flush()
+    return line

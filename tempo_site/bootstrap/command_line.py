@@ -46,6 +46,8 @@ def execute(argv: list[str]) -> None:
         sys.exit(str(refusal))
     except DatabaseError as problem:
         sys.exit(_sentence_for(problem))
+    except UnicodeEncodeError as problem:
+        sys.exit(_sentence_for_text(problem))
     except BrokenPipeError:
         # What is left in the buffer would raise it again at the end of Python.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -62,6 +64,13 @@ def _sentence_for(problem: DatabaseError) -> str:
     if trouble is None:
         raise problem
     return str(trouble)
+
+
+def _sentence_for_text(problem: UnicodeEncodeError) -> str:
+    # Bytes of an argument or of standard input that are no UTF-8 are surrogates in Python's texts.
+    if problem.reason != "surrogates not allowed":
+        raise problem
+    return "What was given is no text in UTF-8."
 
 
 def _refuse_in_a_restore(words: list[str]) -> None:

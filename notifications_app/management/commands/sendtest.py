@@ -24,6 +24,8 @@ class Command(ActingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
+        if not options["to"] and not options["channel"]:
+            raise CommandError("Name a channel, or a mail address with --to.")
         if options["to"]:
             answer = _mail_to(options["to"], now)
         else:

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        left = options["limit"]
+        left = limit = options["limit"]
         try:
             asked = query.parse(" ".join(options["query"]))
             results = self.show_page(asked, None, left, as_json=options["json"])
@@ -47,6 +47,8 @@ class Command(BaseCommand):
                 left -= len(results.hits)
         except (query.QueryError, TooSlow, search.Busy) as problem:
             raise CommandError(str(problem)) from problem
+        if left == limit and not options["json"]:
+            self.stdout.write("Nothing was found.")
         if results.next_cursor:
             self.stderr.write(f"There may be more. {found_lines.searched(results)}")
         if note := found_lines.passed_over(results):

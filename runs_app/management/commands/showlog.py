@@ -45,16 +45,22 @@ class Command(BaseCommand):
         except Http404 as error:
             raise CommandError(str(error)) from error
         data = watching.slices(run) if options["follow"] else slices_so_far(run)
-        if options["json"]:
-            for part in data:
-                watching.show_as_json(part)
-            return
         streams = LETTERS[options["stream"]]
+        first = first_line(run, options["tail"], streams)
+        if options["json"]:
+            show_records(data, streams if options["stream"] else watching.ALL, first)
+            return
         text = ScriptText(streams)
-        lines = LinesFrom(first_line(run, options["tail"], streams))
+        lines = LinesFrom(first)
         for part in data:
             sys.stdout.buffer.write(lines.of(text.of(part)))
             sys.stdout.flush()
+
+
+def show_records(data: Iterator[bytes], streams: str, first: int) -> None:
+    line = 1
+    for part in data:
+        line = watching.show_some_as_json(part, streams, first=first, line=line)
 
 
 def slices_so_far(run: Run) -> Iterator[bytes]:

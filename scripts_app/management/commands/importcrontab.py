@@ -197,7 +197,9 @@ def read_crontab(name: str, *, is_system: bool | None) -> Crontab:
         )
     except CrontabError as error:
         raise CommandError(printable(str(error), MAX_NOTE)) from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CommandError(f"`{printable(name)}` cannot be read: {error.strerror}") from error
+    except ValueError as error:
         why = f"`{printable(name)}` cannot be read: {error}"
         raise CommandError(printable(why, MAX_NOTE)) from error
 

@@ -22,14 +22,13 @@ class Command(ActingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--until",
-            default="",
             metavar="MOMENT",
             help="Like `2026-12-01T06:00`, in the server's time zone; without it until `resumeall`.",
         )
         parser.add_argument("--json", action="store_true", help="Print the pause as in the API.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        until = parse_moment(options["until"]) if options["until"] else None
+        until = None if options["until"] is None else parse_moment(options["until"])
         try:
             pause = global_pause.pause_all(until=until, by=caller.name(), now=timezone.now())
         except TimingError as refusal:

@@ -33,6 +33,8 @@ class Command(ActingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["name"]
+        if not name:
+            raise CommandError("An admin needs a name.")
         password = read_password(options["password_file"])
         try:
             is_new = users.make_admin(name, password)
@@ -65,5 +67,11 @@ def read_password(name: str) -> str:
             with Path(name).open() as file:
                 line = file.readline(MAX_CHARACTERS)
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"The password cannot be read: {error}.") from error
+        raise CommandError(f"The password cannot be read: {reason(error)}.") from error
     return line.rstrip("\r\n")
+
+
+def reason(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return "it is no text in UTF-8"

@@ -41,7 +41,6 @@ class Command(ActingCommand):
             parser.add_argument(option, action="append", default=[], metavar="NAME", help=text)
         parser.add_argument(
             "--expires",
-            default="",
             metavar="WHEN",
             help="From when on it is refused: `2027-01-31` or `2027-01-31T12:00`, in Tempo's time zone.",
         )
@@ -61,7 +60,7 @@ class Command(ActingCommand):
                 now=timezone.now(),
             )
         except ValidationError as error:
-            raise CommandError(f"The key was not made: {' '.join(error.messages)}") from error
+            raise CommandError(f"The key was not made: {in_words(error)}") from error
         except KeyRefused as refusal:
             raise CommandError(f"The key was not made: {refusal}") from refusal
         if options["json"]:
@@ -70,9 +69,14 @@ class Command(ActingCommand):
             self.stdout.write(token)
 
 
-def moment(text: str) -> datetime | None:
+def in_words(error: ValidationError) -> str:
+    fields = error.message_dict.items()
+    return " ".join(f"`{name}`: {' '.join(messages)}" for name, messages in fields)
+
+
+def moment(text: str | None) -> datetime | None:
     """Read a moment, or the beginning of a day. Raise CommandError."""
-    if not text:
+    if text is None:
         return None
     try:
         day = parse_date(text)

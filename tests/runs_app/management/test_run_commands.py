@@ -57,6 +57,10 @@ def test_showlog_writes_what_the_script_wrote(capfdbinary: pytest.CaptureFixture
     records = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
     assert [record["stream"] for record in records] == ["stdout", "stderr", "system", "stdout"]
     assert records[3] == {"at_ms": 1003, "stream": "stdout", "text": "�three", "is_line": False}
+    call_command("showlog", str(run.pk), "--json", "--stream", "stdout", "--tail", "1")
+    assert [json.loads(capfdbinary.readouterr().out)] == [records[3]]
+    call_command("showlog", str(run.pk), "--json", "--tail", "2")
+    assert [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()] == records[1:]
 
 
 @pytest.mark.parametrize("command", ["showlog", "cancelrun"])

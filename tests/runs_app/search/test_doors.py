@@ -277,6 +277,7 @@ def test_the_command_shows_lines_and_goes_on_until_its_limit() -> None:
         f"#{run.pk} hello-world 1: needle 1",
     ]
     assert len(command("needle", "--limit", "1")) == 1
+    assert command("pin") == ["Nothing was found."] and command("pin", "--json") == []
 
 
 def test_the_command_speaks_json() -> None:

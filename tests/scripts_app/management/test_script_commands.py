@@ -105,7 +105,8 @@ def test_pauseall_and_resumeall_are_the_pause_of_all_schedules() -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "why"), [("tomorrow", "no time"), ("2020-01-01", "over already")]
+    ("moment", "why"),
+    [("tomorrow", "no time"), ("", "no time"), ("2020-01-01", "over already")],
 )
 def test_pauseall_refuses_what_is_no_moment_to_come(moment: str, why: str) -> None:
     with pytest.raises(CommandError, match=why):

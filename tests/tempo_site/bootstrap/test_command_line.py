@@ -36,6 +36,16 @@ def test_whoever_goes_away_gets_no_traceback(
     assert end.value.code == code
 
 
+def test_bytes_that_are_no_text_are_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stores(self: object) -> None:
+        "\udcff".encode()
+
+    monkeypatch.setattr(ManagementUtility, "execute", stores)
+    with pytest.raises(SystemExit) as end:
+        command_line.execute(["manage.py", "createkey", "\udcff"])
+    assert end.value.code == "What was given is no text in UTF-8."
+
+
 def test_a_folder_in_which_tempo_never_was_started_is_named(tmp_path: Path) -> None:
     data = tmp_path / "data"
     command = [sys.executable, str(ROOT / "manage.py"), "listkeys"]

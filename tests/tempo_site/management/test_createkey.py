@@ -20,8 +20,15 @@ def test_it_prints_the_key_alone(scope: str) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["", "x" * 101])
 def test_it_refuses_a_name_that_cannot_be_stored(name: str) -> None:
-    with pytest.raises(CommandError, match="not made"):
+    with pytest.raises(CommandError, match="not made: `name`: "):
         call_command("createkey", name)
+    assert not ApiKey.objects.exists()
+
+
+@pytest.mark.django_db
+def test_an_end_that_is_empty_is_not_taken_for_none() -> None:
+    with pytest.raises(CommandError, match="is no time"):
+        call_command("createkey", "ci", "--expires", "")
     assert not ApiKey.objects.exists()
 
 
