@@ -31,6 +31,8 @@ from tempo_site.stored_settings.fields import SettingRefused
 
 logger = logging.getLogger(__name__)
 
+CHOICES = ("enum", "literal_error")  # Pydantic's words for a word that is none of a list
+
 Handler = Callable[[HttpRequest, Any], HttpResponse]
 
 CODES = {
@@ -109,11 +111,19 @@ def _invalid_request(request: HttpRequest, problem: ValidationError) -> HttpResp
     # Pydantic found something wrong: each field with its sentence.
     fields: dict[str, str] = {}
     for found in problem.errors[:MAX_FIELDS]:
-        fields.setdefault(_field(found["loc"]), _sentence(found))
+        name, sentence = _field(found), _sentence(found)
+        if found["type"] in CHOICES and name in fields:
+            fields[name] += f" {sentence}"
+        fields.setdefault(name, sentence)
     return error(422, " ".join(fields.values()), fields=fields)
 
 
-def _field(location: Sequence[str | int]) -> str:
+def _field(found: Mapping[str, Any]) -> str:
+    location: Sequence[str | int] = found["loc"]
+    if found["type"] in CHOICES and str(location[-1]).endswith("]"):
+        location = location[
+            :-1
+        ]  # which of several lists of words it was not, as `literal['bad','active']`
     # `name`, `limit` or `status` for ninja's ("body", <parameter>, "name"), ("query", "limit") and, of a query whose
     # parameters are one model, ("query", "filters", "status").
     is_in_model = location[0] == "body" or tuple(location[:2]) == ("query", FILTERS)
@@ -124,8 +134,12 @@ def _field(location: Sequence[str | int]) -> str:
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
-    name = _field(found["loc"])
+    name = _field(found)
     match found["type"]:
+        case "enum" | "literal_error":
+            return f"`{name}` may be {found['ctx']['expected']}."
+        case "string_pattern_mismatch":
+            return f"`{name}` has not the form that it needs: `{found['ctx']['pattern']}`."
         case "missing":
             return f"`{name}` is required."
         case "extra_forbidden":

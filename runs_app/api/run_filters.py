@@ -31,8 +31,8 @@ class RunQuery(BaseModel):
     trigger: Annotated[Trigger | Literal[""], words(*Trigger, "")] = ""
     begin: str = Field(default="", alias="from")
     end: str = Field(default="", alias="to")
-    min_s: float | None = None
-    max_s: float | None = None
+    min_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    max_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     version: int | None = Field(default=None, ge=1, le=2**31 - 1)
 
     def as_filter(self) -> RunFilter:

@@ -120,6 +120,18 @@ def test_what_is_no_object_is_told_in_words(program: Client) -> None:
     assert problem(post(program, "[]"), 422)["message"] == "`body` is to be an object with fields."
 
 
+def test_a_word_that_is_none_of_several_lists_is_told_by_its_field(program: Client) -> None:
+    fields = problem(program.get("/api/v1/runs?status=x"), 422)["fields"]
+    assert fields.keys() == {"status"}
+    assert fields["status"].startswith("`status` may be 'queued', ")
+    assert fields["status"].endswith(" `status` may be 'bad', 'active' or ''.")
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "1e400"])
+def test_seconds_that_no_run_takes_are_refused(program: Client, seconds: str) -> None:
+    assert problem(program.get(f"/api/v1/runs?min_s={seconds}"), 422)["fields"].keys() == {"min_s"}
+
+
 def test_parameters_that_exclude_each_other_are_not_called_a_body(program: Client) -> None:
     found = problem(program.get("/api/v1/runs/7/log?tail=1&from_line=2"), 422)
     assert found["fields"].keys() == {"parameters"}
