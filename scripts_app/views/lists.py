@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -39,7 +40,8 @@ ACTS = {
 
 class ScriptListContext(TypedDict):
     now: datetime
-    rows: list[ScriptRow]
+    page: "Page[ScriptRow]"
+    shown: str
     folders: list[Branch]
     chosen_folder: Branch | None
     has_deleted: bool
@@ -93,9 +95,11 @@ def script_list_context(query: QueryDict, *, user: User, now: datetime) -> Scrip
     unknown_state = "" if chosen.state else query.get("state", "")
     tree = folders.tree()
     chosen_folder = next((branch for branch in tree if branch.path == chosen.folder), None)
+    page = overview.script_page(chosen, query.get("page", ""), now=now)
     return {
         "now": now,
-        "rows": overview.script_rows(chosen, now=now),
+        "page": page,
+        "shown": part_shown(page) if page.has_other_pages() else "",
         "folders": tree,
         "chosen_folder": chosen_folder,
         "has_deleted": Script.objects.restorable().exists(),
@@ -111,6 +115,10 @@ def script_list_context(query: QueryDict, *, user: User, now: datetime) -> Scrip
         "sort": chosen.sort,
         "query": query.urlencode(),
     }
+
+
+def part_shown(page: "Page[ScriptRow]") -> str:
+    return f"{page.start_index():,} to {page.end_index():,} of {page.paginator.count:,}"
 
 
 def act_on_one(request: auth.SignedInRequest) -> None:
