@@ -25,6 +25,7 @@ from scripts_app.forms import PauseForm
 from scripts_app.models import Script
 from scripts_app.schedules import schedules
 from scripts_app.script_templates import ScriptTemplate
+from scripts_app.views.query_string import part_shown
 from tempo_site import auth
 from tempo_site.pages import undo
 
@@ -99,7 +100,7 @@ def script_list_context(query: QueryDict, *, user: User, now: datetime) -> Scrip
     return {
         "now": now,
         "page": page,
-        "shown": part_shown(page) if page.has_other_pages() else "",
+        "shown": part_shown(page),
         "folders": tree,
         "chosen_folder": chosen_folder,
         "has_deleted": Script.objects.restorable().exists(),
@@ -115,10 +116,6 @@ def script_list_context(query: QueryDict, *, user: User, now: datetime) -> Scrip
         "sort": chosen.sort,
         "query": query.urlencode(),
     }
-
-
-def part_shown(page: "Page[ScriptRow]") -> str:
-    return f"{page.start_index():,} to {page.end_index():,} of {page.paginator.count:,}"
 
 
 def act_on_one(request: auth.SignedInRequest) -> None:
