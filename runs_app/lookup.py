@@ -18,7 +18,7 @@ _RUN = PreparedQuery(
 
 def run(pk: int) -> Run:
     """Return a run with all that a page or its JSON shows, in one query. Raises Http404."""
-    found = _RUN.first(pk=pk) if pk < 2**63 else None
+    found = _RUN.first(pk=pk) if 0 < pk < 2**63 else None
     if found is None:
         raise Http404(f"There is no run {str(pk)[:20]}. Old ones are deleted after a while.")
     return found

@@ -119,7 +119,8 @@ def _field(location: Sequence[str | int]) -> str:
     is_in_model = location[0] == "body" or tuple(location[:2]) == ("query", FILTERS)
     start = 2 if is_in_model else 1
     parts = [str(part)[:MAX_NAME] for part in location[start:]]
-    return ".".join(parts) or "body"
+    whole = "body" if location[0] == "body" else "parameters"
+    return ".".join(parts) or whole
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
@@ -131,6 +132,8 @@ def _sentence(found: Mapping[str, Any]) -> str:
             return f"`{name}` is not known here."
         case "value_error":
             return f"`{name}`: {str(found['msg']).removeprefix('Value error, ')}."
+        case "model_attributes_type" | "model_type" | "dict_type":
+            return f"`{name}` is to be an object with fields."
     return f"`{name}`: {found['msg']}."
 
 

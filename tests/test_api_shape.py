@@ -353,6 +353,7 @@ MADE = [
     ("/scripts/hello/schedules", {"kind": "startup"}),
     ("/scripts/hello/runs", None),
     ("/templates/hello", {"name": "Starter"}),
+    ("/keys", {"name": "ci", "scope": "read"}),
     ("/channels", {"kind": "mail", "name": "Mail", "to": ["ann@example.org"]}),
 ]
 

@@ -38,7 +38,7 @@ class WrongInputs(Refused):
     """The run cannot be given these inputs; `fields` has a sentence by the name of the parameter."""
 
     def __init__(self, slug: str, error: parameters.InputError) -> None:
-        sentence = f"`{slug}` was not run: {error}\nhint: run it with inputs"
+        sentence = f"`{slug}` was not run: {error}\nhint: run it with inputs that it takes"
         super().__init__(sentence, Reason.INPUTS)
         self.fields = error.fields
 

@@ -127,7 +127,7 @@ def _not_here(trigger: UrlTrigger | None, call: Call) -> Refused:
     elif call.token_in_query and not trigger.allow_query_key:
         reason = "Its key stood in the address, which is not allowed."
     elif call.token or call.token_in_query:
-        reason = "Its key is not one of this trigger's, or not any more."
+        reason = "Its key may not start this script, or not any more."
     elif trigger.is_signed:
         reason = "It showed no key, and its signature is missing, wrong or too old."
     else:

@@ -56,7 +56,8 @@ def first_unmet(text: str, *, content: Any, headers: Mapping[str, str]) -> str:
     for rule in parse(text):
         found = _found(rule.name, content, headers)
         if not COMPARISONS[rule.comparison](found, rule.value):
-            return f"`{rule}` does not hold: it is `{found[:100]}`"
+            why = f"it is `{found[:100]}`" if found else "nothing is there"
+            return f"`{rule}` does not hold: {why}"
     return ""
 
 

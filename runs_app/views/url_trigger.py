@@ -21,6 +21,7 @@ METHODS = ("GET", "POST")
 PIECE_BYTES = 64 * 1024
 WAIT, OUTPUT = "wait", "output"
 BAD_WAIT = f"`wait` is a number of seconds from 0 to {waiting.MAX_WAIT_S}."
+BAD_OUTPUT = "`output` is 1 or 0."
 
 
 @login_not_required
@@ -55,12 +56,15 @@ def _take_key_out(request: HttpRequest) -> tuple[dict[str, str], str]:
 def _wait_s(query: dict[str, str]) -> int:
     # Checked before anything starts, and told to whoever asks: it says nothing of any script.
     default = "0"
+    if query.get(OUTPUT, "0") not in ("0", "1"):
+        raise calls.Refused(400, BAD_OUTPUT)
     if query.get(OUTPUT) == "1":
         default = str(waiting.MAX_WAIT_S)
     text = query.get(WAIT, default)
-    if not text.isascii() or not text.isdecimal() or len(text) > 3:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= 3
+    if not is_number or int(text) > waiting.MAX_WAIT_S:
         raise calls.Refused(400, BAD_WAIT)
-    return min(int(text), waiting.MAX_WAIT_S)
+    return int(text)
 
 
 def _call(request: HttpRequest, slug: str, query: dict[str, str], shown: str, site: str) -> Call:

@@ -1,6 +1,7 @@
 """The user of Tempo after a start as root: PYSCHED_PUID and PYSCHED_PGID name the user of all but the launcher."""
 
 import contextlib
+import fcntl
 import os
 import pwd
 import sys
@@ -13,7 +14,7 @@ import django
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from runs_app.launcher.identity import users
+from runs_app.launcher.identity import file_access, users
 from runs_app.launcher.identity.users import User
 from tempo_site.bootstrap import ownership
 from tempo_site.lib import paths
@@ -48,15 +49,43 @@ def step_down() -> None:
     """Become the configured user for ever and give it the data folder; for commands that are given as root.
 
     Where none is configured, the user whose database it is: a file of root's would be closed to that one's Tempo.
-    Raises CommandError where that user cannot read Tempo or its Python.
+    Raises CommandError where a Tempo of another user runs on the folder, and ends the process where that user cannot
+    read Tempo or its Python; before anything is given.
     """
     if os.geteuid() != 0:
         return
     user = choose(lambda _notice: None) or _owner_of_data()
     if user:
+        _refuse_folder_in_use(user)
+        act_as(user, _refuse_unreadable)
         take_over(user)
         users.become(user)
-        _refuse_unreadable()
+
+
+def _refuse_folder_in_use(user: User) -> None:
+    # A Tempo that runs there as somebody else would be locked out of its own files.
+    try:
+        owner_uid = paths.database().lstat().st_uid
+        if owner_uid == user.uid or not _is_locked(paths.service_lock()):
+            return
+    except FileNotFoundError:
+        return
+    raise CommandError(
+        f"Tempo runs on the data folder {paths.data()} as user {owner_uid}, not as {user.uid} (PYSCHED_PUID).\n"
+        "hint: set PYSCHED_PUID as that Tempo has it, or stop it first"
+    )
+
+
+def _is_locked(path: Path) -> bool:
+    with file_access.as_owner_at(path):
+        lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _owner_of_data() -> User | None:

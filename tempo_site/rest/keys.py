@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from ninja import Query
 from ninja.responses import Status
@@ -13,6 +13,7 @@ from scripts_app import reach
 from tempo_site import auth
 from tempo_site.accounts import keys
 from tempo_site.accounts.keys import KeyLimits
+from tempo_site.lib import origins
 from tempo_site.models import ApiKey
 from tempo_site.web.late_operations import Router
 
@@ -95,7 +96,9 @@ def list_keys(request: auth.AuthenticatedRequest, limit: Limit, cursor: Cursor) 
 
 
 @router.post("/keys", response={201: NewKeyOut})
-def create_key(request: auth.AuthenticatedRequest, data: KeyIn) -> Status[NewKeyOut]:
+def create_key(
+    request: auth.AuthenticatedRequest, response: HttpResponse, data: KeyIn
+) -> Status[NewKeyOut]:
     """Make a key; its `token` is shown this once."""
     auth.require_staff(request.auth, ONLY_STAFF)
     key, token = keys.create(
@@ -106,6 +109,7 @@ def create_key(request: auth.AuthenticatedRequest, data: KeyIn) -> Status[NewKey
         by=request.auth.user,
         now=timezone.now(),
     )
+    response.headers["Location"] = origins.with_base(f"/api/v1/keys/{key.pk}")
     return Status(201, new_key_out(key, token))
 
 

@@ -17,6 +17,7 @@ from django.shortcuts import resolve_url
 from twisted.internet import reactor
 from twisted.internet.interfaces import IDelayedCall
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.web.http import RESPONSES
 
 from runs_app.url_triggers import senders
 from tempo_site import asgi
@@ -44,6 +45,10 @@ ERRORS = {
     413: ("too_large", "The request is too large."),
     503: ("unavailable", "Large requests cannot be taken now."),
 }
+
+# Twisted has no words for the younger ones: 422 would be "Unknown Status".
+for known in HTTPStatus:
+    RESPONSES.setdefault(known, known.phrase.encode())
 
 
 class BoundedRequest(WebRequest):

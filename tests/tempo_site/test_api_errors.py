@@ -116,6 +116,15 @@ def test_json_without_the_fields_is_a_422(program: Client, body: str) -> None:
     assert problem(post(program, body), 422)["fields"]
 
 
+def test_what_is_no_object_is_told_in_words(program: Client) -> None:
+    assert problem(post(program, "[]"), 422)["message"] == "`body` is to be an object with fields."
+
+
+def test_parameters_that_exclude_each_other_are_not_called_a_body(program: Client) -> None:
+    found = problem(program.get("/api/v1/runs/7/log?tail=1&from_line=2"), 422)
+    assert found["fields"].keys() == {"parameters"}
+
+
 def test_an_unknown_field_is_refused_by_name(program: Client) -> None:
     said = problem(post(program, '{"name": "x", "colour": "red"}'), 422)
     assert said["fields"] == {"colour": "`colour` is not known here."}

@@ -10,6 +10,7 @@ from runs_app.models import Run
 from runs_app.search import run_lists
 from runs_app.states import Kind, Status
 from tempo_site.lib import humanize
+from tempo_site.lib.console.numbers import whole_number
 from tempo_site.lib.console.tables import as_json, moment, table
 
 HEADINGS = ("run", "script", "status", "began", "took", "why")
@@ -32,7 +33,10 @@ class Command(BaseCommand):
             help="`bad` is any bad end, `active` what has not ended.",
         )
         parser.add_argument(
-            "--limit", type=int, default=LIMIT, help=f"At most so many (default: {LIMIT})."
+            "--limit",
+            type=whole_number(1, MAX_LIMIT),
+            default=LIMIT,
+            help=f"At most so many, up to {MAX_LIMIT} (default: {LIMIT}).",
         )
         parser.add_argument(
             "--json", action="store_true", help="Print a JSON object a line, as in the API."
@@ -42,8 +46,7 @@ class Command(BaseCommand):
         chosen = RunFilter(
             script=options["script"], status=options["status"], kind=Kind.SCRIPT.value
         )
-        limit = min(max(1, options["limit"]), MAX_LIMIT)
-        runs = run_lists.page(chosen, limit=limit).runs
+        runs = run_lists.page(chosen, limit=options["limit"]).runs
         if options["json"]:
             for run in runs:
                 self.stdout.write(as_json(run_out(run).model_dump()))

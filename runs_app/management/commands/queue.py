@@ -8,6 +8,7 @@ from django.utils import timezone
 from runs_app.admission import explain
 from runs_app.api.runs import queue_item
 from runs_app.engine import engine
+from tempo_site.lib.console.numbers import MOST_LINES, whole_number
 from tempo_site.lib.console.tables import as_json, moment, table
 
 MAX_ROWS = 1000
@@ -22,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--limit",
-            type=int,
+            type=whole_number(1, MOST_LINES),
             default=MAX_ROWS,
             help=f"Show at most so many (default: {MAX_ROWS}).",
         )
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        items = explain.queue_page(now=timezone.now(), limit=max(1, options["limit"]))
+        items = explain.queue_page(now=timezone.now(), limit=options["limit"])
         if options["json"]:
             for item in items:
                 self.stdout.write(as_json(queue_item(item).model_dump()))

@@ -10,6 +10,7 @@ from runs_app.search import found_lines, query, search
 from runs_app.search.patterns import TooSlow
 from runs_app.search.query import Query
 from runs_app.search.search import Results
+from tempo_site.lib.console.numbers import MOST_LINES, whole_number
 
 LIMIT = 50
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--limit",
-            type=int,
+            type=whole_number(1, MOST_LINES),
             default=LIMIT,
             help=f"Show at most so many lines (default: {LIMIT}).",
         )
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        left = max(1, options["limit"])
+        left = options["limit"]
         try:
             asked = query.parse(" ".join(options["query"]))
             results = self.show_page(asked, None, left, as_json=options["json"])

@@ -12,6 +12,7 @@ from runs_app.management import watching
 from runs_app.models import Run
 from runs_app.output import log, script_text
 from runs_app.output.script_text import BOTH, LinesFrom, ScriptText
+from tempo_site.lib.console.numbers import MOST_LINES, whole_number
 
 LETTERS = {"": BOTH, "stdout": "O", "stderr": "E"}
 
@@ -27,7 +28,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--stream", choices=["stdout", "stderr"], default="", help="One of the two alone."
         )
-        parser.add_argument("--tail", type=int, help="Begin with the last so many lines.")
+        parser.add_argument(
+            "--tail",
+            type=whole_number(0, MOST_LINES),
+            help="Begin with the last so many lines; 0: with what comes.",
+        )
         parser.add_argument(
             "--json",
             action="store_true",
@@ -64,4 +69,4 @@ def slices_so_far(run: Run) -> Iterator[bytes]:
 def first_line(run: Run, tail: int | None, streams: str) -> int:
     if tail is None:
         return 1
-    return script_text.first_of_last(log.script_bytes(run, streams=streams), max(0, tail))
+    return script_text.first_of_last(log.script_bytes(run, streams=streams), tail)

@@ -41,6 +41,8 @@ class Command(ActingCommand):
         name = options["name"]
         if not name and options["file"] == STDIN:
             raise CommandError("A script from standard input needs a name.\nhint: add --name NAME")
+        if options["zone"] and not options["cron"]:
+            raise CommandError("--zone is that of a schedule.\nhint: add --cron")
         code = read_text(options["file"])
         requirements = read_text(options["requirements"]) if options["requirements"] else ""
         try:

@@ -19,11 +19,13 @@ from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console import tables
+from tempo_site.lib.console.numbers import whole_number
 
 STDIN = "-"
 SYSTEM = Path("/etc/crontab")
 SYSTEM_FOLDER = Path("/etc/cron.d")
 HEADINGS = ("line", "script", "schedule", "zone", "what")
+MOST_SECONDS = 2**31 - 1  # that a time limit is stored with
 MAX_CELL = 60  # characters of a cell
 MAX_NOTE = 400
 Made = dict[int, str]  # the slugs of scripts, by the number of a line
@@ -48,7 +50,9 @@ class Command(ActingCommand):
             "--zone", default="", help="The zone of lines without one of their own."
         )
         parser.add_argument(
-            "--timeout", type=int, help="The time limit in seconds of lines without one; 0: none."
+            "--timeout",
+            type=whole_number(0, MOST_SECONDS),
+            help="The time limit in seconds of lines without one; 0: none.",
         )
         parser.add_argument(
             "--enable",

@@ -65,6 +65,25 @@ def test_a_run_that_is_not_there_is_named(command: str) -> None:
         call_command(command, "4711")
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "-9" + "9" * 20, "9" * 20])
+def test_a_number_that_no_run_has_is_a_run_that_is_not_there(number: str) -> None:
+    with pytest.raises(CommandError, match="There is no run"):
+        call_command("showlog", "--", number)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "9" * 20, "1.5", ""])
+@pytest.mark.parametrize("words", [["listruns"], ["queue"], ["searchlogs", "one"]])
+def test_a_limit_is_a_whole_number_within_bounds(words: list[str], number: str) -> None:
+    with pytest.raises(CommandError, match=r"argument --limit: .*number"):
+        call_command(*words, f"--limit={number}")
+
+
+@pytest.mark.parametrize("number", ["-1", "9" * 20])
+def test_a_tail_is_a_whole_number_within_bounds(number: str) -> None:
+    with pytest.raises(CommandError, match="argument --tail: it is a number from 0 to 1000000"):
+        call_command("showlog", "7", f"--tail={number}")
+
+
 def test_cancelrun_ends_a_queued_run_at_once() -> None:
     run = make_run(make_script("Hello"))
     assert said("cancelrun", str(run.pk)) == f"Run {run.pk} is cancelled.\n"

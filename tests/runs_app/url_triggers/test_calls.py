@@ -179,7 +179,7 @@ def test_refused_calls_are_seen_with_their_reasons(script: Script, token: str) -
     assert calls_ == [
         (202, "127.0.0.1", "Started."),
         (404, "127.0.0.1", "Its key stood in the address, which is not allowed."),
-        (404, "127.0.0.1", "Its key is not one of this trigger's, or not any more."),
+        (404, "127.0.0.1", "Its key may not start this script, or not any more."),
         (404, "127.0.0.1", "It showed no key."),
     ]
     trigger.refresh_from_db()
@@ -348,6 +348,12 @@ def test_a_call_that_does_not_fit_is_recorded_as_ignored(script: Script) -> None
     assert runs() == []
 
 
+def test_a_rule_on_what_is_not_there_says_so(script: Script) -> None:
+    switched_on(script, scheme="github", rules="action == opened")
+    why = "`action == opened` does not hold: nothing is there"
+    assert signed("deploy", PUSH).json()["ignored"] == why
+
+
 def test_a_form_of_githubs_carries_its_json_in_a_field(script: Script) -> None:
     switched_on(script, scheme="github", rules="ref == refs/heads/main")
     body = b"payload=%7B%22ref%22%3A%22refs%2Fheads%2Fmain%22%7D"
@@ -427,7 +433,7 @@ def test_a_deleted_script_has_no_trigger(script: Script, token: str) -> None:
     assert call("deploy", key=token).status_code == 404
 
 
-@pytest.mark.parametrize("query", ["?wait=soon", "?wait=-1"])
-def test_a_wait_is_a_number(trigger: UrlTrigger, token: str, query: str) -> None:
+@pytest.mark.parametrize("query", ["?wait=soon", "?wait=-1", "?wait=61", "?output=yes"])
+def test_wait_and_output_are_what_they_may_be(trigger: UrlTrigger, token: str, query: str) -> None:
     assert call("deploy", key=token, query=query).status_code == 400
     assert runs() == []

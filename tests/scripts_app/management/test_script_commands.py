@@ -56,6 +56,7 @@ def test_addscript_prints_the_script_of_the_api(file: Path) -> None:
     [
         (["--cron", "99 * * * *"], "99"),
         (["--zone", "Nowhere", "--cron", "* * * * *"], "Nowhere"),
+        (["--zone", "Europe/Berlin"], "add --cron"),
         (["--requirements", "/nowhere/at/all"], "cannot be read"),
         (["--python", "1.0"], "1.0"),
     ],

@@ -15,6 +15,7 @@ from runs_app.launcher.identity import users
 from runs_app.launcher.identity.users import User
 from tempo_site.bootstrap import ownership, service_user
 from tempo_site.lib import paths
+from tempo_site.management.commands import serve
 from tests import few_rights
 from tests.service import ROOT, environment
 
@@ -81,6 +82,38 @@ def test_a_command_of_root_is_given_by_whose_database_it_is_unless_the_settings_
     os.chown(database, *ANYBODY)
     service_user.step_down()
     assert done == became
+
+
+@pytest.mark.usefixtures("as_root", "home")
+def test_a_command_gives_nothing_to_a_user_that_cannot_read_tempo(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    closed = tmp_path / "home"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(sys, "executable", str(closed / "python"))
+    settings.PUID, settings.PGID = ANYBODY
+    (database,) = fill("tempo.sqlite3")
+    before = database.stat().st_uid
+    with pytest.raises(SystemExit):
+        service_user.step_down()
+    assert database.stat().st_uid == before
+
+
+@pytest.mark.usefixtures("as_root", "home")
+def test_a_command_takes_nothing_from_a_tempo_that_runs_as_somebody_else(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users, "become", lambda _user: None)
+    settings.PUID, settings.PGID = ANYBODY
+    (database,) = fill("tempo.sqlite3")
+    before = database.stat().st_uid
+    lock = serve.take_service_lock()
+    with pytest.raises(CommandError, match=f"as user {before}, not as 1234"):
+        service_user.step_down()
+    assert database.stat().st_uid == before
+    os.close(lock)
+    service_user.step_down()
+    assert database.stat().st_uid == ANYBODY.uid
 
 
 @pytest.mark.usefixtures("as_root")

@@ -107,6 +107,13 @@ def test_an_answer_that_fails_before_it_began_is_an_error() -> None:
     assert transport.value().startswith(b"HTTP/1.1 500 ")
 
 
+def test_a_status_that_twisted_does_not_know_has_its_words() -> None:
+    request, _, transport = opened()
+    request.handle_reply({"type": "http.response.start", "status": 422, "headers": []})
+    part(request, more=False)
+    assert transport.value().startswith(b"HTTP/1.1 422 Unprocessable Entity\r\n")
+
+
 def test_after_the_end_nothing_waits() -> None:
     request, _, _ = begun()
     part(request, more=False)
