@@ -1,11 +1,12 @@
 """The list of all scripts: which of them are asked for, when each starts next, and how its last runs went."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
+from django.core.paginator import Page, Paginator
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from runs_app.history import recent_runs
@@ -23,7 +24,7 @@ STATES = {
     "broken": "Environment broken",
 }
 
-
+PAGE = 100
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -35,7 +36,7 @@ class ScriptFilter:
     words: str = ""
     state: str = ""
     tag: str = ""
-    sort: str = ""  # a key of SORTS; "": by folder and name
+    sort: str = ""  # "name", "next", "last" or "length"; else by folder and name
     user: User | None = None  # whose stars come first
 
     @property
@@ -51,48 +52,60 @@ class ScriptRow(NamedTuple):
     strip: Strip
 
 
-def _by_name(row: ScriptRow) -> str:
-    name: str = row.script.name
-    return name.casefold()
-
-
-def _by_next_start(row: ScriptRow) -> datetime:
-    return row.script.next_at or _NEVER
-
-
-def _by_last_run(row: ScriptRow) -> int:
-    return -(row.script.last_run_id or 0)
-
-
-def _by_duration(row: ScriptRow) -> float:
-    return -(row.strip.median_s or 0)
-
-
-SORTS: dict[str, Callable[[ScriptRow], Any]] = {
-    "name": _by_name,
-    "next": _by_next_start,
-    "last": _by_last_run,
-    "length": _by_duration,
-}
-
-
 def script_rows(chosen: ScriptFilter, *, now: datetime) -> list[ScriptRow]:
-    """Return the scripts of a filter by folder and name, with as many queries for a thousand as for one."""
-    scripts = list(_with_schedules_and_last_run(filter_scripts(chosen), chosen.user))
+    """Return the scripts of a filter in its order, with as many queries for a thousand as for one."""
+    return _rows_of(_keys_in_order(chosen, now=now), chosen.user, now=now)
+
+
+def script_page(chosen: ScriptFilter, number: str, *, now: datetime) -> "Page[ScriptRow]":
+    """Return a page of them. What a row shows is asked for the scripts of the page alone."""
+    page: Page[Any] = Paginator(_keys_in_order(chosen, now=now), PAGE).get_page(number)
+    page.object_list = _rows_of(list(page), chosen.user, now=now)
+    return page
+
+
+def _keys_in_order(chosen: ScriptFilter, *, now: datetime) -> list[int]:
+    rows = filter_scripts(chosen).annotate(is_starred=stars.has_star(chosen.user))
+    match chosen.sort:
+        case "next":
+            rows = outlook.with_alarms(rows)
+        case "last":
+            rows = rows.annotate(last_run_id=_newest_run())
+    scripts = list(rows.only("name", "tags").order_by("folder__path", "name", "pk"))
     if chosen.tag:  # a list of texts: SQLite cannot look into it by itself
         scripts = [script for script in scripts if chosen.tag in script.tags]
+    _sort(scripts, chosen.sort, now=now)
+    scripts.sort(key=lambda script: not script.is_starred)
+    return [script.pk for script in scripts]
+
+
+def _sort(scripts: list[Any], sort: str, *, now: datetime) -> None:
+    match sort:
+        case "name":
+            scripts.sort(key=lambda script: script.name.casefold())
+        case "next":
+            outlook.set_next_starts(scripts, now)
+            scripts.sort(key=lambda script: script.next_at or _NEVER)
+        case "last":
+            scripts.sort(key=lambda script: script.last_run_id or 0, reverse=True)
+        case "length":
+            strips = recent_runs.recent_runs_of(script.pk for script in scripts)
+            medians = {pk: strip.median_s or 0 for pk, strip in strips.items()}
+            scripts.sort(key=lambda script: medians.get(script.pk, 0), reverse=True)
+
+
+def _rows_of(keys: Sequence[int], user: User | None, *, now: datetime) -> list[ScriptRow]:
+    found = {script.pk: script for script in _with_schedules_and_last_run(keys, user)}
+    scripts = [found[key] for key in keys if key in found]
     outlook.set_next_starts(scripts, now)
     outlook.set_rhythms(scripts)
-    strips = recent_runs.recent_runs_of(script.pk for script in scripts)
+    strips = recent_runs.recent_runs_of(keys)
     newest = [script.last_run_id for script in scripts if script.last_run_id]
     last_runs = Run.objects.only("status", "started_at", "created_at").in_bulk(newest)
-    rows = [
+    return [
         ScriptRow(script, last_runs.get(script.last_run_id), strips.get(script.pk, Strip()))
         for script in scripts
     ]
-    if chosen.sort in SORTS:
-        rows.sort(key=SORTS[chosen.sort])
-    return sorted(rows, key=_has_no_star)
 
 
 def all_tags() -> list[str]:
@@ -122,14 +135,14 @@ def filter_scripts(chosen: ScriptFilter) -> QuerySet[Any]:
     return rows
 
 
-def _has_no_star(row: ScriptRow) -> bool:
-    return not row.script.is_starred
+def _with_schedules_and_last_run(keys: Sequence[int], user: User | None) -> QuerySet[Any]:
+    scripts = Script.objects.filter(pk__in=keys).defer(*lookup.LONG_TEXTS)
+    rows: QuerySet[Any] = outlook.with_alarms(scripts).annotate(
+        last_run_id=_newest_run(), is_starred=stars.has_star(user)
+    )
+    return rows.select_related("folder", "environment", "wanted_environment")
 
 
-def _with_schedules_and_last_run(rows: QuerySet[Any], user: User | None) -> QuerySet[Any]:
+def _newest_run() -> Subquery:
     of_script = Run.objects.scripts().filter(script=OuterRef("pk"))
-    newest = of_script.newest_first().values("pk")[:1]
-    related = rows.select_related("folder", "environment", "wanted_environment")
-    annotated = outlook.with_alarms(related.defer(*lookup.LONG_TEXTS))
-    rows = annotated.annotate(last_run_id=Subquery(newest), is_starred=stars.has_star(user))
-    return rows.order_by("folder__path", "name", "pk")
+    return Subquery(of_script.newest_first().values("pk")[:1])

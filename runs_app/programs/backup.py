@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 WAITS_FOR = (wait_conditions.DISK, wait_conditions.ONE_BACKUP)
 MAKE, VERIFY, RESTORE = "make", "verify", "restore"
 UNDER_WAY = "Runs are under way: {}.\nhint: pause all schedules and wait for them, or cancel them"
+NOT_REPLACED = "Nothing was restored: the backup could not be put in its place: {}."
 RESULT = "backup.json"
 MAX_RESULT_BYTES = 2**20
 
@@ -126,8 +127,7 @@ def finished(run: Run, *, now: datetime) -> None:
     if act == MAKE:
         _note_name(run, found)
     if act == RESTORE:
-        name = str(run.params["name"])
-        transaction.on_commit(lambda: _replace_data(name, found, now), robust=True)
+        transaction.on_commit(lambda: _replace_data(run, found, now), robust=True)
 
 
 def _result(run: Run) -> dict[str, Any]:
@@ -150,15 +150,18 @@ def _note_name(run: Run, found: dict[str, Any]) -> None:
     Run.objects.filter(pk=run.pk).update(params=run.params)
 
 
-def _replace_data(name: str, manifest: dict[str, Any], now: datetime) -> None:
+def _replace_data(run: Run, manifest: dict[str, Any], now: datetime) -> None:
     """Write the journal of the restore, and end this process: the next one finishes it before it opens the database."""
+    name = str(run.params["name"])
     try:
         restoring.begin(paths.data(), name, manifest, now=now)
-    except OSError:
+    except OSError as error:
         logger.exception(
             "nothing was restored: the backup could not be put in its place name=%s", name
         )
         replacing.give_up(paths.data())
+        message = NOT_REPLACED.format(error.strerror or error)
+        Run.objects.filter(pk=run.pk).update(status=Status.FAILED, message=message)
         return
     logger.info("a backup is put back name=%s, web starts again", name)
     os.kill(os.getpid(), signal.SIGTERM)

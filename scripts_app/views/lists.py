@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,6 +25,7 @@ from scripts_app.forms import PauseForm
 from scripts_app.models import Script
 from scripts_app.schedules import schedules
 from scripts_app.script_templates import ScriptTemplate
+from scripts_app.views.query_string import part_shown
 from tempo_site import auth
 from tempo_site.pages import undo
 
@@ -39,7 +41,8 @@ ACTS = {
 
 class ScriptListContext(TypedDict):
     now: datetime
-    rows: list[ScriptRow]
+    page: "Page[ScriptRow]"
+    shown: str
     folders: list[Branch]
     chosen_folder: Branch | None
     has_deleted: bool
@@ -93,9 +96,11 @@ def script_list_context(query: QueryDict, *, user: User, now: datetime) -> Scrip
     unknown_state = "" if chosen.state else query.get("state", "")
     tree = folders.tree()
     chosen_folder = next((branch for branch in tree if branch.path == chosen.folder), None)
+    page = overview.script_page(chosen, query.get("page", ""), now=now)
     return {
         "now": now,
-        "rows": overview.script_rows(chosen, now=now),
+        "page": page,
+        "shown": part_shown(page),
         "folders": tree,
         "chosen_folder": chosen_folder,
         "has_deleted": Script.objects.restorable().exists(),

@@ -13,7 +13,8 @@ function update(form) {
   all.checked = selected > 0 && selected === boxes.length;
   all.indeterminate = selected > 0 && selected < boxes.length;
   const noun = form.dataset.noun ?? "script";
-  const words = boxes.length === 1 ? `1 ${noun}` : `${boxes.length} ${noun}s`;
+  const place = form.querySelector("[data-part]")?.dataset.place ?? "";
+  const words = `${boxes.length} ${noun}${boxes.length === 1 ? "" : "s"}${place}`;
   form.querySelector("[data-selected]").textContent = selected ? `${selected} of ${words} ticked` : words;
   for (const box of boxes) box.closest("tr").classList.toggle("is-selected", box.checked);
 }

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, TypedDict
 
 from django.contrib import messages
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -17,6 +18,7 @@ from scripts_app.schedules import agenda, all_schedules, outlook
 from scripts_app.schedules.agenda import Agenda, AgendaDay, Minute
 from scripts_app.schedules.all_schedules import ScheduleRow
 from scripts_app.timing.rule import TimingError
+from scripts_app.views.query_string import part_shown
 from tempo_site.lib import zone
 
 ACTS = {
@@ -27,12 +29,14 @@ ACTS = {
     "disable": "Disabled",
     "move": "Moved",
 }
+PAGE = 100
 MAX_MINUTES_SHOWN = 60  # of a day's agenda
 
 
 class ScheduleListContext(TypedDict):
     now: datetime
-    rows: list[ScheduleRow]
+    page: "Page[ScheduleRow]"
+    shown: str
     agenda: Agenda
     day: AgendaDay
     minutes: list[Minute]
@@ -56,9 +60,12 @@ def schedule_list_context(query: QueryDict, *, now: datetime) -> ScheduleListCon
     words, state = query.get("q", "").strip(), query.get("state", "")
     week = agenda.week(now, zone.current())
     day = chosen_day(week, query.get("day", ""))
+    rows = all_schedules.rows(words, state, now=now)
+    page = Paginator(rows, PAGE).get_page(query.get("page", ""))
     return {
         "now": now,
-        "rows": all_schedules.rows(words, state, now=now),
+        "page": page,
+        "shown": part_shown(page),
         "agenda": week,
         "day": day,
         "minutes": day.minutes[:MAX_MINUTES_SHOWN],

@@ -1,6 +1,7 @@
 """The page and the API of backups, and what they ask the program for."""
 
 import asyncio
+import errno
 import json
 import os
 from datetime import timedelta
@@ -245,6 +246,21 @@ def test_a_restore_that_is_unpacked_ends_web(
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
         ended("restore", Status.SUCCEEDED, {}, name=name)
     assert done == [(paths.data(), name)] and len(killed) == 1
+
+
+def test_a_restore_that_cannot_be_put_in_its_place_has_failed(
+    name: str, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: object
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(restoring, "begin", full)
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+        run = ended("restore", Status.SUCCEEDED, {}, name=name)
+    run.refresh_from_db()
+    assert run.status == Status.FAILED
+    assert run.explain().endswith("could not be put in its place: No space left on device.")
+    assert not replacing.is_under_way(paths.data())
 
 
 def test_backups_wait_for_one_another_and_for_no_build(name: str) -> None:

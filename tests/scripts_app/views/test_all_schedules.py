@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from scripts_app.models import CalendarKey, Schedule
 from scripts_app.schedules import all_schedules, calendar_feed, outlook
+from scripts_app.views.all_schedules import page
 from tempo_site.models import AuditEntry
 from tests.factories import make_schedule, make_script
 
@@ -45,16 +46,28 @@ def test_the_list_has_each_schedule_with_its_state_the_next_first(
     rows = all_schedules.rows(now=timezone.now())
     assert [row.schedule for row in rows] == [soon, schedule, off]
     assert [row.state for row in rows] == ["on", "on", "off"]
-    page = browser.get(f"{PAGE}?state=off").content.decode()
-    assert f"/scripts/{off.script.slug}/schedules/{off.pk}/edit/" in page
-    assert f"/scripts/{soon.script.slug}/schedules/{soon.pk}/edit/" not in page
+    text = browser.get(f"{PAGE}?state=off").content.decode()
+    assert f"/scripts/{off.script.slug}/schedules/{off.pk}/edit/" in text
+    assert f"/scripts/{soon.script.slug}/schedules/{soon.pk}/edit/" not in text
+
+
+def test_many_schedules_come_in_pages(
+    browser: Client, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "PAGE", 1)
+    other = make_schedule(schedule.script, enabled=False, now=timezone.now())
+    first, second = (browser.get(PAGE, {"page": number}) for number in ("", "2"))
+    shown = [[row.schedule for row in answer.context["page"]] for answer in (first, second)]
+    assert shown == [[schedule], [other]]
+    assert "1 to 1 of 2" in first.content.decode() and 'href="?page=2"' in first.content.decode()
+    assert 'href="?page=1"' in second.content.decode()
 
 
 def test_a_day_of_the_week_can_be_looked_at(browser: Client, schedule: Schedule) -> None:
     tomorrow = timezone.localtime().date() + timedelta(days=1)
-    page = browser.get(PAGE, {"day": f"{tomorrow}"})
-    assert page.context["day"].date == tomorrow
-    assert page.context["day"].count == 1
+    answer = browser.get(PAGE, {"day": f"{tomorrow}"})
+    assert answer.context["day"].date == tomorrow
+    assert answer.context["day"].count == 1
     assert browser.get(PAGE, {"day": "never"}).context["day"].date == timezone.localtime().date()
 
 

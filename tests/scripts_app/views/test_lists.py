@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from runs_app.history import overview
 from runs_app.models import Run
 from runs_app.states import Status, Trigger
 from scripts_app import scripts
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db
 def listed(browser: Client, **query: str) -> list[str]:
     """The slugs that the page shows for this address."""
     return [
-        script.slug for script, _, _ in browser.get(reverse("script-list"), query).context["rows"]
+        script.slug for script, _, _ in browser.get(reverse("script-list"), query).context["page"]
     ]
 
 
@@ -135,6 +136,23 @@ def test_it_costs_the_same_for_one_and_many(browser: Client) -> None:
 
 
 # --- several at once ------------------------------------------------------------------------------------------------
+def test_many_scripts_come_in_pages_that_ask_for_their_own_alone(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "PAGE", 2)
+    for slug in "abcde":
+        make_script(slug)
+    pages = [listed(browser, page=page, sort="name") for page in ("", "2", "3", "4", "x")]
+    assert pages == [["a", "b"], ["c", "d"], ["e"], ["e"], ["a", "b"]]
+    text = text_of(browser, page="2", sort="name")
+    assert "3 to 4 of 5" in text and "2 scripts on this page" in " ".join(text.split())
+    assert 'href="?page=1&amp;sort=name"' in text and 'href="?page=3&amp;sort=name"' in text
+    whole = text_of(browser, q="a")
+    assert "on this page" not in whole and 'class="pager"' not in whole
+    exported = browser.get(reverse("script-list-file", args=["csv"]), {"page": "2"})
+    assert len(exported.content.decode().splitlines()) == 1 + 5
+
+
 def test_ticked_scripts_are_disabled_and_enabled_by_the_verb(browser: Client) -> None:
     schedule = make_schedule(make_script("One"), now=timezone.now())
     make_script("Two")
