@@ -21,6 +21,7 @@ from runs_app import owners
 from runs_app.api import router as runs_router
 from scripts_app.api import router as scripts_router
 from tempo_site import api_errors, auth, system
+from tempo_site.accounts.rate_limits import TooMany
 from tempo_site.api_document import answers, descriptions, page
 from tempo_site.api_errors import error
 from tempo_site.lib.wire import body_type, json_body
@@ -156,6 +157,26 @@ def _query_parameters(operation: Operation) -> list[str]:
     return names
 
 
+def _shown_to_keys_and_people(view: View) -> View:
+    # Programs that make clients fetch the document with a key; the page is for people.
+    for_people = login_required(view)
+
+    @login_not_required
+    @functools.wraps(view)
+    def show(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        match = request.resolver_match
+        is_document = match is not None and match.url_name == "openapi-json"
+        if not is_document or not auth.token_of_headers(request.headers):
+            return for_people(request, **arguments)
+        try:
+            auth.KeyAuth()(request)
+        except (HttpError, TooMany) as refusal:
+            return api.on_exception(request, refusal)
+        return view(request, **arguments)
+
+    return show
+
+
 @login_not_required
 def unknown(request: HttpRequest, **_: str) -> HttpResponse:
     """Answer 404 to an address that is not one of the API's, for strangers as well."""
@@ -174,7 +195,7 @@ api = TempoAPI(
     parser=JsonParser(),
     default_router=Router(),
     docs=page.Documentation(),
-    docs_decorator=login_required,
+    docs_decorator=_shown_to_keys_and_people,
 )
 api.add_decorator(_with_known_parameters_only)
 api.add_decorator(_within_limits_of_key)

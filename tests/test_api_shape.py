@@ -428,6 +428,15 @@ def test_the_documentation_is_closed_to_strangers(client: Client, page: str) -> 
     assert response.headers["Location"].startswith("/login/")
 
 
+def test_the_document_is_given_to_programs_with_a_key_and_the_page_is_not(
+    program: Client, client: Client
+) -> None:
+    assert program.get("/api/v1/openapi.json").json()["openapi"].startswith("3.1")
+    assert program.get("/api/v1/docs").status_code == 302
+    wrong = client.get("/api/v1/openapi.json", headers={"X-API-Key": "tempo_wrong"})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "unauthenticated")
+
+
 def test_the_documentation_is_open_to_people(browser: Client) -> None:
     document = browser.get("/api/v1/openapi.json").json()
     assert set(document["components"]["securitySchemes"]) == {
