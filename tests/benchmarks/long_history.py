@@ -47,7 +47,9 @@ def service_with_history(
 
 
 @contextmanager
-def service_with_logs(setting: Setting, *, runs: int, lines: int) -> Iterator[Service]:
+def service_with_logs(
+    setting: Setting, *, runs: int, lines: int, **extra: str
+) -> Iterator[Service]:
     """A Tempo that is not started yet, with runs that have logs of so many lines, none of them indexed."""
 
     def fill(data: Path) -> None:
@@ -55,7 +57,7 @@ def service_with_logs(setting: Setting, *, runs: int, lines: int) -> Iterator[Se
         worked(data, WRITE_LOGS.format(runs=runs, lines=lines))
 
     filled = filled_folder(setting, f"logs-of-{runs}-runs-of-{lines}-lines", fill)
-    with copy_of(filled) as service:
+    with copy_of(filled, **extra) as service:
         yield service
 
 
