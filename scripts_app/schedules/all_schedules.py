@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -25,10 +26,14 @@ STATES = {
 @dataclass(frozen=True, kw_only=True)
 class ScheduleRow:
     schedule: Schedule
-    sentence: str
     next_at: datetime | None
     state: str  # a key of STATES
     zone: str  # where it is not the one in which pages write times
+
+    @cached_property
+    def sentence(self) -> str:
+        """The timing in words, made for the rows that are shown."""
+        return self.schedule.describe()
 
     @property
     def name(self) -> str:
@@ -81,7 +86,6 @@ def _named(words: str) -> Iterable[Schedule]:
 def _row(schedule: Schedule, now: datetime) -> ScheduleRow:
     return ScheduleRow(
         schedule=schedule,
-        sentence=schedule.describe(),
         next_at=outlook.next_start(schedule, now),
         state=_state(schedule, now),
         zone=_other_zone(schedule),

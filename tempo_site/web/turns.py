@@ -18,11 +18,12 @@ async def turn() -> AsyncIterator[None]:
     once took up to twice the time of a core, and all of them were answered late.
     """
     await _turns.acquire()
-    is_over = asyncio.Event()
+    is_over = False
 
     def end() -> None:
-        if not is_over.is_set():
-            is_over.set()
+        nonlocal is_over
+        if not is_over:
+            is_over = True
             _turns.release()
 
     clock = asyncio.get_running_loop().call_later(TURN_S, end)
