@@ -14,7 +14,7 @@ const STORAGE_NAME = "tempo.keys"; // "off"
 const SECOND_KEY_MS = 1500;
 const TYPED_IN =
   "input:not([type=checkbox], [type=radio], [type=submit], [type=button]), textarea, select, [contenteditable], " +
-  "dialog, .ace_editor";
+  "dialog[open], .ace_editor";
 const ROWS = ".rows tbody tr, .results tbody tr, .lines > li, .entries > li";
 const begun = new WeakMap();
 let first = ""; // the first of two keys
@@ -92,7 +92,7 @@ function pressed(event) {
   if (event.ctrlKey || event.metaKey) {
     const isLatin = /^[a-z]$/i.test(event.key);
     const isK = event.key.toLowerCase() === "k" || (event.code === "KeyK" && !isLatin);
-    if (!isK || event.shiftKey || event.target.closest?.("dialog, .ace_editor")) return;
+    if (!isK || event.shiftKey || event.target.closest?.("dialog[open], .ace_editor")) return;
     event.preventDefault();
     openPalette();
     return;

@@ -128,7 +128,7 @@ class LogView extends HTMLElement {
 
   pressed(event) {
     const tool = KEYS[event.key];
-    const isTyping = event.target.closest("input, textarea, select, [contenteditable], dialog, code-editor");
+    const isTyping = event.target.closest("input, textarea, select, [contenteditable], dialog[open], code-editor");
     if (event.key === "Escape" && this.classList.contains("is-full")) return this.full();
     if (!tool || isTyping || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || areOff())
       return;
