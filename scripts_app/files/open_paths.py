@@ -109,8 +109,8 @@ def why_not(path: str) -> str:
 
 def refused_roots() -> list[str]:
     """Return what no opened path may be, hold or lie in: the data folder, Tempo's code and Python, the system's own."""
-    own = (str(paths.data()), str(settings.BASE_DIR), sys.prefix, *SYSTEM)
-    return [str(Path(path).resolve()) for path in own]
+    own = (paths.data(), settings.BASE_DIR, sys.prefix, *SYSTEM)
+    return [os.path.realpath(path) for path in own]
 
 
 def _is_refused(real: str, roots: Iterable[str]) -> bool:
