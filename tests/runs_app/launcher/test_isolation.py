@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -222,20 +223,31 @@ def test_a_user_that_is_no_number_is_not_taken(root_place: Place, uid: object) -
 
 
 @needs_root
-def test_an_interpreter_in_a_closed_home_is_run_by_tempos_own_user(root_place: Place) -> None:
+def test_an_interpreter_in_a_closed_home_is_run_by_tempos_own_user_as_was_promised(
+    root_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = root_place.base / "home"
     (home / "bin").mkdir(parents=True)
     (home / "bin/python").symlink_to(PYTHON)
+    monkeypatch.setattr(sys, "executable", str(home / "bin/python"))
+    assert promised(root_place) == WHY["own user and Landlock"]
     root_place.own(home, 0o700)
 
     told = isolation_of(root_place, python=home / "bin/python")
 
+    assert told["why"] == promised(root_place)
     assert told["grade"] == ORDINARY.grade and told["degraded"]
     assert f"{home} is closed to other users (mode 0700)" in told["why"]
     assert (
         found_out(root_place.output(INSIDE, python=home / "bin/python"))["users"]
         == [SERVICE_USER] * 3
     )
+
+
+def promised(place: Place) -> str:
+    """What the launcher says of all scripts when it starts."""
+    pool = (SCRIPT_USER, SCRIPT_USER)
+    return isolation.probe(pool=pool, web=WEB, data=str(place.data)).usual.why
 
 
 @needs_root
