@@ -12,6 +12,7 @@ from django_q.models import Schedule as Alarm
 from scripts_app.packages import interpreters
 from scripts_app.timing import rule
 from scripts_app.timing.cron_expression import MAX_LENGTH
+from tempo_site.lib import zone
 
 DEFAULT_PYTHON = ""  # the interpreter Tempo itself runs on
 
@@ -235,7 +236,7 @@ class Version(models.Model):
     python_version = models.CharField(max_length=10, blank=True, default=DEFAULT_PYTHON)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
     saved_by = models.CharField(
-        max_length=150, blank=True, help_text="The author's name, kept; empty: an API key."
+        max_length=150, blank=True, help_text="The author's name, kept; empty: Tempo itself."
     )
     note = models.CharField(max_length=200, blank=True)
     is_draft = models.BooleanField(
@@ -461,6 +462,13 @@ class Schedule(models.Model):
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and self.paused_until > now
+
+    @property
+    def other_zone(self) -> str:
+        """The schedule's zone, where it is not the one in which pages write times."""
+        if self.kind == Schedule.Kind.STARTUP or self.timezone == zone.current().key:
+            return ""
+        return self.timezone
 
     def describe(self) -> str:
         """Return the timing as a sentence; also for a row that was damaged from outside, so that lists still open."""
