@@ -138,9 +138,16 @@ def _newest_by_script(rows: RunQuerySet, scripts: Collection[int], *, limit: int
     return Run.objects.filter(pk__in=list(newest[:limit])).newest_first()
 
 
-def lowered_isolation(script: Script) -> tuple[str, str] | None:
-    """Return the grade of a script's last run and why, if that was less than the installation can give."""
-    began = Run.objects.filter(script=script).exclude(isolation="").order_by("-pk")
+def lowered_isolation(script: Script | None = None) -> tuple[str, str] | None:
+    """Return the grade of the last run and why, if that was less than the installation can give.
+
+    Of one script, or of all but those that are set to have less.
+    """
+    if script is None:
+        began = Run.objects.filter(script__as_service_user=False)
+    else:
+        began = Run.objects.filter(script=script)
+    began = began.exclude(isolation="").order_by("-pk")
     last = began.values_list("isolation", "isolation_why", "isolation_degraded").first()
     if last is None:
         return None

@@ -124,6 +124,14 @@ def current_actor() -> Actor:
     return _actor.get() or (SYSTEM if request is None else _caller_of(request))
 
 
+def name_of_program() -> str:
+    """Return the API key or command that acts now, as `key: laptop`; "" where a person does, or Tempo itself."""
+    actor = current_actor()
+    if actor.kind in (AuditEntry.Actor.KEY, AuditEntry.Actor.COMMAND):
+        return f"{actor.kind}: {actor.name}"[:150]
+    return ""
+
+
 def _caller_of(request: HttpRequest) -> Actor:
     caller = getattr(request, "auth", None)
     key = getattr(caller, "key", None)
