@@ -1,13 +1,10 @@
 """The Code tab in a real browser, on a real Tempo: drafts, versions, runs, conflicts, packages."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Response, Route, StorageState, expect
 
-from tests import local_index
 from tests.pages.browser import LIMIT_MS, Look, browser_of
 from tests.service import Service, wait_for
 
@@ -15,18 +12,7 @@ SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d UTC$")
 START = "print('one')\n"
 MAX_BYTES = 250 * 1024
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
-
-
-@pytest.fixture(scope="module")
-def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One Tempo for all tests here, with a package index of its own."""
-    folder = tmp_path_factory.mktemp("editor")
-    with (
-        local_index.served(folder / "index") as index,
-        Service.copy_of(prepared, folder / "data", PYSCHED_PACKAGE_INDEX=index) as running,
-    ):
-        yield running
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 def open_script(page: Page, service: Service, slug: str) -> Locator:
