@@ -221,7 +221,7 @@ class Service:
             found = json.load(error)
         return dict(found["parts"])
 
-    def wait_for_part(self, name: str, text: str, limit_s: float = 30.0) -> None:
+    def wait_for_part(self, name: str, text: str, limit_s: float = LIMIT_S) -> None:
         """Wait until /healthz, which looks every 10 s, says this of a part."""
         wait_for(
             lambda: text in self.parts().get(name, ""), what=f"{name}: {text}", limit_s=limit_s
