@@ -170,6 +170,7 @@ def test_run_asks_once_about_what_may_harm(service: Service, screen: Page) -> No
     write(screen, "print(eval('2 + 2'))\n")
     screen.keyboard.press("Control+Enter")
     expect(drawer.locator(".row")).to_contain_text("4")
+    expect(drawer.locator("[data-status]")).to_have_text("succeeded")
     write(screen, "print(\n")
     screen.keyboard.press("Control+Enter")
     expect(screen.locator("[data-alert]")).to_contain_text("line 1: '(' was never closed")
@@ -432,6 +433,7 @@ def test_a_run_waits_for_its_packages_and_says_when_they_do_not_come(
         "Waits until its environment is built."
     )
     expect(rows).to_contain_text("imported", timeout=LIMIT_MS)
+    expect(screen.locator("console-drawer [data-status]")).to_have_text("succeeded")
 
     text.fill("tempo-greeting>=9\n")
     screen.keyboard.press("Control+Enter")
