@@ -106,7 +106,7 @@ def one_context_a_page(django_test_environment: None) -> None:
             template_rendered.send(sender=template, template=template, context=context)
         return template.nodelist.render(context)
 
-    Template._render = render  # type: ignore[method-assign]
+    Template._render = render  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
