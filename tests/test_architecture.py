@@ -6,10 +6,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+import pytest
+
 from runs_app.states import Kind, Status
 from scripts_app.models import Environment
 from tests.modules import NAMES, PACKAGES, PRODUCT, ROOT, TESTS, Module
 from tests.rows import each_row
+
+pytestmark = pytest.mark.slow
 
 FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
 GROUND = frozenset(

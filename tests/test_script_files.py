@@ -8,6 +8,8 @@ import pytest
 
 from tests.service import TOKEN, Service
 
+pytestmark = pytest.mark.slow
+
 MB = 2**20
 MAX_MB = 31
 BOUNDARY = "tempo-test-boundary"
