@@ -35,6 +35,7 @@ MAX_ARCHIVED = 100  # at a time
 MAX_UNMARKED = 100
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 MAX_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines
+IN_SUMMARY = ("kind", "status", "reason", "trigger", "due_at", "created_at")
 LONG_TEXTS = (
     "version__code",
     "version__requirements",
@@ -49,6 +50,7 @@ _UNARCHIVED = PreparedQuery(
         Run.objects.filter(archived_at=None, finished_at__isnull=False)
         .exclude(pk__in=RawSQL("SELECT value FROM json_each(%s)", [Given("but")]))
         .select_related("script")
+        .only(*IN_SUMMARY, "folder", "script__slug")
         .order_by("pk")[:MAX_ARCHIVED]
     )
 )

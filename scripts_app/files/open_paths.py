@@ -110,8 +110,8 @@ def why_not(path: str) -> str:
 def refused_roots() -> list[str]:
     """Return what no opened path may be, hold or lie in: the data folder, Tempo's code and Python, the system's own."""
     python = (sys.prefix, f"{sys.base_prefix}/bin", str(Path(os.__file__).parent))
-    own = (str(paths.data()), str(settings.BASE_DIR), *python, *SYSTEM)
-    return [str(Path(path).resolve()) for path in own]
+    own = (paths.data(), settings.BASE_DIR, *python, *SYSTEM)
+    return [os.path.realpath(path) for path in own]
 
 
 def _is_refused(real: str, roots: Iterable[str]) -> bool:
