@@ -150,12 +150,14 @@ def _secret_input() -> forms.PasswordInput:
 
 def _help(row: Current) -> str:
     words = [row.field.help]
+    if row.field.is_secret and row.is_set and row.is_editable:
+        words.append("It is set and not shown. Leave this empty to keep it.")
     if row.source == Source.ENVIRONMENT:
         words.append(f"Set by the environment, as `{row.field.name}`.")
     elif not row.field.is_editable:
         words.append(f"Read when Tempo starts, from `{row.field.name}`.")
-    elif row.field.is_secret and row.is_set:
-        words.append("It is set and not shown. Leave this empty to keep it.")
+    else:
+        words.append(f"Variable: `{row.field.name}`.")
     return " ".join(filter(None, words))
 
 
