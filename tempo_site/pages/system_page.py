@@ -25,10 +25,10 @@ class SystemContext(MachineContext):
     runs: RunFigures
     isolation: IsolationFigures
     floor_bytes: int
-    versions: list["Version"]
+    versions: list["InstalledVersion"]
 
 
-class Version(TypedDict):
+class InstalledVersion(TypedDict):
     name: str
     text: str
 
@@ -50,7 +50,7 @@ def system_context(now: datetime) -> SystemContext:
     }
 
 
-def versions() -> list[Version]:
+def versions() -> list[InstalledVersion]:
     """Return what Tempo runs on. One query."""
     return [
         {"name": "Tempo", "text": settings.VERSION},
