@@ -170,15 +170,14 @@ def _convert_file(
         path, text, program=program, folder=line.folder, found=line.found, sources=line.sources
     )
     version, more = _version(file.version, found.python)
-    unreachable = reach.notes([*arguments, context.output_file[0]], code=text)
-    unreachable += unmet
+    unmet = [*reach.notes([*arguments, context.output_file[0]], code=text), *unmet]
     return replace(
         plain,
         code=codegen.with_context(text, context, arguments=arguments),
         source=path,
         python_version=version,
         needs=found,
-        notes=line.notes(*more, *notes, *found.notes, *unreachable),
+        notes=line.notes(*more, *notes, *found.notes, *unmet),
     )
 
 
