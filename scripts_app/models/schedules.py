@@ -10,6 +10,7 @@ from django_q.models import Schedule as Alarm
 from scripts_app.models.scripts import Script
 from scripts_app.timing import rule
 from scripts_app.timing.cron_expression import MAX_LENGTH
+from tempo_site.lib import zone
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
@@ -150,6 +151,13 @@ class Schedule(models.Model):
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and self.paused_until > now
+
+    @property
+    def other_zone(self) -> str:
+        """The schedule's zone, where it is not the one in which pages write times."""
+        if self.kind == Schedule.Kind.STARTUP or self.timezone == zone.current().key:
+            return ""
+        return self.timezone
 
     def describe(self) -> str:
         """Return the timing as a sentence; also for a row that was damaged from outside, so that lists still open."""

@@ -19,7 +19,7 @@ class Version(models.Model):
     python_version = models.CharField(max_length=10, blank=True, default=DEFAULT_PYTHON)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
     saved_by = models.CharField(
-        max_length=150, blank=True, help_text="The author's name, kept; empty: an API key."
+        max_length=150, blank=True, help_text="The author's name, kept; empty: Tempo itself."
     )
     note = models.CharField(max_length=200, blank=True)
     is_draft = models.BooleanField(

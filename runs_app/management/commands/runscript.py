@@ -95,7 +95,7 @@ class Command(ActingCommand):
             run = triggers.start(
                 script,
                 trigger=Trigger.COMMAND,
-                by=caller.name(),
+                by=caller.user(),
                 now=timezone.now(),
                 params=inputs,
             )

@@ -12,6 +12,7 @@ from runs_app.engine import engine
 from runs_app.management.commands.runscript import Command, exit_code
 from runs_app.models import Run
 from runs_app.states import Status, Trigger
+from tempo_site.lib.console import caller
 from tests.factories import make_script
 from tests.rows import each_row
 
@@ -40,7 +41,7 @@ def test_it_queues_a_run_and_says_so() -> None:
     run = Run.objects.get()
     assert printed.getvalue() == f"Run {run.pk} of hello is queued.\n"
     assert (run.trigger, run.status) == (Trigger.COMMAND, Status.QUEUED)
-    assert run.by.startswith("command: ")
+    assert run.by == caller.user()
 
 
 @pytest.mark.django_db

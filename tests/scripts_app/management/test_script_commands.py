@@ -40,7 +40,7 @@ def test_addscript_makes_a_script_with_packages_and_a_schedule(file: Path, tmp_p
     )
     script = Script.objects.get()
     assert script.name == "Nightly backup" and str(script.folder) == "Ops"
-    assert script.version is not None
+    assert script.version and script.version.saved_by.startswith("command: addscript (")
     assert (script.version.code, script.version.requirements) == ("print('hello')\n", "requests\n")
     schedule = Schedule.objects.get()
     assert (schedule.cron, schedule.timezone) == ("30 2 * * *", "Europe/Berlin")
