@@ -17,7 +17,7 @@ from tempo_site.lib import zone
 from tempo_site.lib.widgets.number_input import NumberWithPresets
 from tempo_site.models import ApiKey, AuditEntry
 from tempo_site.stored_settings import fields
-from tempo_site.stored_settings.fields import Field, Kind, SettingRefused
+from tempo_site.stored_settings.fields import Field, FieldKind, SettingRefused
 from tempo_site.stored_settings.store import Current, Source
 
 KEY_SCOPES = {
@@ -124,16 +124,16 @@ def _form_field(row: Current) -> forms.Field:
         "show_hidden_initial": True,
     }
     match field.kind:
-        case Kind.NUMBER:
+        case FieldKind.NUMBER:
             bounds = {"min_value": field.minimum, "max_value": field.maximum}
             if field.presets:
                 common["widget"] = NumberWithPresets(presets=field.presets, unit=field.unit)
             return forms.IntegerField(**{**common, **bounds, "required": row.is_editable})
-        case Kind.SWITCH:
+        case FieldKind.SWITCH:
             return forms.BooleanField(**common)
-        case Kind.CHOICE:
+        case FieldKind.CHOICE:
             return forms.ChoiceField(choices=field.choices, **common)
-        case Kind.SECRET:
+        case FieldKind.SECRET:
             return forms.CharField(widget=_secret_input(), **common)
     return forms.CharField(**common)
 
