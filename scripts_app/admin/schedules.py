@@ -123,7 +123,7 @@ class ScheduleAdmin(ActingAdmin):
     stays = STAYS
     change_form_template = "admin/scripts_app/schedule/change_form.html"
     facts = ("next_due", "paused_at", "anchor", "last_success_at", "stale_since", "message")
-    list_display = ("script", "rhythm", "timezone", "enabled", "overlap", "missed", "next_due")
+    list_display = ("script", "rhythm", "zone", "enabled", "next_due")
     list_display_links = ("script", "rhythm")
     list_filter = ("kind", "enabled")
     list_select_related = ("script", "alarm")
@@ -162,6 +162,10 @@ class ScheduleAdmin(ActingAdmin):
     @admin.display(description="rhythm")
     def rhythm(self, schedule: Schedule) -> str:
         return schedule.describe()
+
+    @admin.display(description="time zone", ordering="timezone")
+    def zone(self, schedule: Schedule) -> str:
+        return schedule.timezone
 
     @admin.display(description="next due", ordering="alarm__next_run")
     def next_due(self, schedule: Schedule) -> str:

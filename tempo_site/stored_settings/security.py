@@ -24,7 +24,7 @@ SECTION = Section(
             name="PYSCHED_RATE_LIMIT_ENABLED",
             attribute="RATELIMIT_ENABLE",
             kind=Kind.SWITCH,
-            label="Limit how often somebody may come",
+            label="Rate limits",
             help="Off: passwords can be tried without end.",
             is_editable=False,
         ),

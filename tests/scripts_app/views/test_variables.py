@@ -148,7 +148,7 @@ def test_the_admin_takes_secrets_and_shows_none(
     acts = AuditEntry.objects.filter(kind="variable")
     assert [entry.verb for entry in acts] == ["changed", "created"]
     assert VALUE not in str(acts.values_list("changes", "object_name"))
-    assert "changed variable" in pages[3] and not LogEntry.objects.exists()
+    assert "Changed variable" in pages[3] and not LogEntry.objects.exists()
 
 
 def test_the_admin_refuses_as_everywhere_and_replaces_nothing_unasked(
