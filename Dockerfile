@@ -16,7 +16,8 @@ RUN apt-get update \
  && python -m pip --python /opt/venv/bin/python install --no-compile --requirement requirements.txt \
  && cd /opt/venv/lib/python3.12/site-packages \
  && find . -type d '(' -name test -o -name tests ')' -not -path './django/*' -prune -exec rm -r {} + \
- && find . -type f '(' -name '*.mo' -o -name '*.po' -o -name '*.pyi' -o -name RECORD -o -path '*/sboms/*' ')' -delete \
+ && find . -type f '(' -name '*.mo' -o -name '*.po' -o -name '*.pyi' -o -name RECORD -o -path '*/sboms/*' ')' \
+        -not -path '*/cron_descriptor/locale/en_US.mo' -delete \
  && find django_ace/static -type f -not -name ace.js -not -name ext-searchbox.js -not -name mode-python.js \
         -not -path '*/css/*' -delete \
  && rm -r autobahn/_flatc autobahn/asyncio autobahn/wamp/gen cbor2 ninja/static \

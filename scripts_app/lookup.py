@@ -83,6 +83,17 @@ def folder(pk: int) -> Folder:
     return found
 
 
+def require_known(*, script: str = "", folder: str = "") -> None:
+    """Raise Http404 for a script or a folder that a list is to be of and that there never was; "" is none.
+
+    A script that was deleted is known: its runs are still there.
+    """
+    if script and not Script.objects.filter(slug=script).exists():
+        raise no_script(script)
+    if folder:
+        folder_at(folder)
+
+
 def folder_at(path: str) -> Folder:
     """Return the folder of a path. Raises Http404."""
     found = Folder.objects.filter(path=path).first()

@@ -1,4 +1,4 @@
-"""`web` has no asserts (tempo_site/web/byte_code.py): an assert in the code only tells a type checker what is known."""
+"""Launcher and `web` run without asserts (tempo_site/web/byte_code.py): one only tells a type checker what is known."""
 
 import ast
 from collections.abc import Iterator

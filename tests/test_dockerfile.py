@@ -1,6 +1,7 @@
 """The Dockerfile and compose.yaml, as far as they can be proven without Docker: read, and run as they stand."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import cron_descriptor
 import pytest
 
 from tempo_site.bootstrap import database
@@ -166,6 +168,17 @@ def test_byte_code_of_packages_code_and_python_is_compiled_in() -> None:
     assert [run.count("compileall") for run in runs] == [2, 2, 0, 2]
     lean = [run.count("-X no_debug_ranges -m compileall -q -j 0 -o 2") for run in runs]
     assert lean == [1, 1, 0, 1] and "stdlib" in runs[3]
+
+
+def test_rhythms_are_put_into_words_by_what_is_left_of_the_packages(tmp_path: Path) -> None:
+    shutil.copytree(Path(cron_descriptor.__file__).parent, tmp_path / "cron_descriptor")
+    (removal,) = re.findall(r"&& (find [^&]* '\*\.mo' .*?-delete)", every(BUILD, "RUN")[0].value)
+    subprocess.run(removal, shell=True, cwd=tmp_path, check=True)
+    code = "from scripts_app.timing import cron_words; print(cron_words.describe('5 4 * * *'))"
+    variables = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert said.stdout == "At 04:05\n" and not list(tmp_path.glob("*/locale/de*.mo"))
 
 
 def test_sqlite_is_one_that_loses_no_pages_or_the_image_is_not_made() -> None:

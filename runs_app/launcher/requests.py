@@ -71,10 +71,10 @@ def _ready(context: Context, _request: wire.Message, _answer: _Answer) -> wire.R
 
 def _ping(context: Context, _request: wire.Message, _answer: _Answer) -> wire.Reply:
     support = context.runners.support
-    best = support.best
+    usual = support.usual
     message = wire.SupportMessage(
-        grade=best.grade,
-        why=best.why,
+        grade=usual.grade,
+        why=usual.why,
         own_users=not support.users_why_not,
         landlock=support.landlock_abi,
         keeps_modes=not support.file_system.modes_why_not,

@@ -62,8 +62,8 @@ def _serve(parsed: options.Options) -> int:
         path = os.path.join(data, name)
         os.makedirs(path, mode=0o700, exist_ok=True)
     support = isolation.probe(pool=parsed.script_users, web=web_user, data=data)
-    best = support.best
-    console.say(console.INFO, f"isolation grade={best.grade} why={best.why}")
+    usual = support.usual
+    console.say(console.INFO, f"isolation grade={usual.grade} why={usual.why}")
     for warning in support.file_system.warnings:
         console.say(console.WARNING, warning)
     launcher = Launcher(parsed, data=data, listen_fd=listen_fd, signals=signals, support=support)

@@ -1,7 +1,6 @@
 """Environment rows: requested by scripts, shared by scripts with equal specs, and built by `runs_app`."""
 
 import os
-import struct
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 
-from scripts_app.environments.drivers import build_config
+from scripts_app.environments.drivers import build_config, start_program
 from scripts_app.models import Environment, Schedule, Script, Version
 from scripts_app.packages import interpreters, resolution
 from scripts_app.packages.interpreters import Interpreter
@@ -219,20 +218,8 @@ def start_file(home: Path) -> Path | None:
         wanted = build_config.START_PROGRAM.read_bytes()
         if not start.exists() or start.read_bytes() != wanted:
             files.write_atomic(start, wanted, mode=0o444, durable=False)
-        _with_start_file[home] = _byte_code(start) or start
+        _with_start_file[home] = start_program.byte_code_of(start) or start
         return _with_start_file[home]
-    return None
-
-
-def _byte_code(source: Path) -> Path | None:
-    status = source.stat()
-    # Behind Python's number: no flags, and the time and size of the source that it was made of.
-    made_of = struct.pack("<III", 0, int(status.st_mtime), status.st_size)
-    for compiled in source.parent.glob(f"__pycache__/{source.stem}.*.pyc"):
-        with compiled.open("rb") as file:
-            is_current = file.read(16)[4:] == made_of
-        if is_current and ".opt-" not in compiled.name:
-            return compiled
     return None
 
 

@@ -128,10 +128,11 @@ def test_the_last_good_version_comes_back_and_a_failure_is_repeated(
     service.run(slug)
     service.call("PATCH", f"/scripts/{slug}", {"code": "raise SystemExit('ill')\n"})
     failed = press(screen, service, slug, "Run again with the same code, packages and inputs")
+    expect(screen).not_to_have_url(f"{service.url}/runs/{failed['id']}/")
     expect(screen.locator("[data-facts] .status")).to_have_text("failed")
     repeated = service.get("/runs?limit=1")["items"][0]
     assert repeated["id"] > failed["id"] and repeated["version"] == failed["version"]
-    assert screen.url.endswith(f"/runs/{repeated['id']}/")
+    expect(screen).to_have_url(f"{service.url}/runs/{repeated['id']}/")
     screen.locator("section.why").get_by_text("Restore the last good version").click()
     expect(screen.locator(".messages")).to_contain_text("v1 is back, as v3.")
     assert service.run(slug)["status"] == "succeeded"

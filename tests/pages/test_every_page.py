@@ -167,7 +167,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 def furnished(prepared: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A Tempo with something on every page: run 1 built the environment, run 2 went well, run 3 failed."""
     folder = tmp_path_factory.mktemp("furnished") / "data"
-    with Service.copy_of(prepared, folder) as service:
+    with Service.copy_of(prepared, folder, PYSCHED_NAME=HOSTILE[:40]) as service:
         slug = service.make_script(
             "Nightly backup", "print('done')\n", folder="Ops/Nightly", tags=["home"]
         )

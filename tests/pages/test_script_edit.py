@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Response, StorageState, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Response, Route, StorageState, expect
 
 from tests import local_index
 from tests.pages.browser import LIMIT_MS, Look, browser_of
@@ -382,7 +382,7 @@ def test_tab_indents_again_for_who_has_come_back(service: Service, screen: Page)
     screen.click(".ace_content")
     screen.keyboard.press("Escape")
     screen.keyboard.press("Tab")
-    screen.click(".ace_content")
+    screen.locator(".ace_text-input").focus()
     screen.keyboard.press("Control+Home")
     screen.keyboard.press("Tab")
     expect(screen.locator(".ace_text-input")).to_be_focused()
@@ -478,6 +478,23 @@ def test_hostile_text_is_text_and_the_keyboard_can_leave(service: Service, scree
     screen.get_by_role("button", name="Code editor").click()
     screen.wait_for_selector("code-editor.is-rich")
     assert code(screen) == "print('plain')\n"
+
+
+def test_plain_text_is_kept_by_who_asks_for_it_before_the_editor_is_there(
+    service: Service, screen: Page
+) -> None:
+    slug = service.post("/scripts", {"name": "Early", "code": START})["slug"]
+    waiting: list[Route] = []
+    screen.route(re.compile(r"/ace[.\w]*\.js"), lambda route: waiting.append(route))
+    screen.goto(f"{service.url}/scripts/{slug}/edit/", wait_until="domcontentloaded")
+    screen.get_by_role("button", name="Plain text").click()
+    expect(screen.get_by_role("button", name="Code editor")).to_be_visible()
+    with screen.expect_response(re.compile(r"/ace[.\w]*\.js")):
+        waiting.pop().continue_()
+    screen.fill("#id_code", "print('early')\n")
+    screen.get_by_role("button", name="Code editor").click()
+    screen.wait_for_selector("code-editor.is-rich")
+    assert code(screen) == "print('early')\n"
 
 
 def test_without_javascript_the_same_form_saves_runs_and_tells_of_a_conflict(

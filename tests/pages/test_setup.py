@@ -60,6 +60,7 @@ def test_a_newcomer_sets_tempo_up_with_the_keyboard_in_the_browsers_zone(fresh: 
         page.goto(address(fresh))
         expect(page.get_by_label("Time zone")).to_have_value("Asia/Tokyo")
         assert troubles(page) == []
+        expect(page.get_by_label("Username")).to_be_focused()
         fill(page)
         page.keyboard.press("Enter")
         page.wait_for_url(f"{fresh.url}/")

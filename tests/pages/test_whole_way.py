@@ -159,7 +159,8 @@ def reload_until(page: Page, selector: str, text: str) -> None:
 def test_the_same_with_the_keyboard_alone(fresh: Service) -> None:
     with quiet(fresh, Look.DARK) as page:
         page.goto(set_up_address(fresh))
-        for text in ("ann", PASSWORD, PASSWORD):  # the first field has the focus
+        expect(page.get_by_label("Username")).to_be_focused()
+        for text in ("ann", PASSWORD, PASSWORD):
             page.keyboard.type(text)
             page.keyboard.press("Tab")
         page.keyboard.press("Enter")
@@ -173,7 +174,7 @@ def write_and_run_by_keys(page: Page) -> None:
     """From the dashboard into the editor and out of it again, to the tab beside."""
     tab_to(page, "New script")
     page.keyboard.press("Enter")
-    page.wait_for_selector("dialog[open]")
+    expect(page.get_by_role("dialog").get_by_label("Name")).to_be_focused()
     page.keyboard.type("Greeting")
     page.keyboard.press("Enter")
     page.wait_for_selector("code-editor.is-rich")

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import sys
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from runs_app.launcher import folders
@@ -32,11 +34,20 @@ class IsolationSupport(NamedTuple):
     web_name: str = ""
     names_library: str = ""  # see names
     can_mount: bool = False
+    closed_way: str = ""  # keeps a script's user from Tempo's own Python, or from the data folder
 
     @property
     def best(self) -> "IsolationResult":
+        """The most that a run can get, whichever its Python."""
         uid = None if self.users_why_not else self.pool.start
         return _result(self, uid, self.users_why_not)
+
+    @property
+    def usual(self) -> "IsolationResult":
+        """What a run on Tempo's own Python gets."""
+        if self.users_why_not or not self.closed_way:
+            return self.best
+        return _result(self, None, self.closed_way)
 
 
 class IsolationResult(NamedTuple):
@@ -83,6 +94,7 @@ def probe(*, pool: tuple[int, int], web: User, data: str) -> IsolationSupport:
         web_name=names.of_user(web.uid),
         names_library="" if "names" in without else names.find_library(),
         can_mount="mounts" not in without and _can_mount(data),
+        closed_way=_closed_way((sys.executable, os.path.dirname(data)), User(first, first)),
     )
 
 
@@ -126,11 +138,15 @@ def _own_user(
         return None, wanted.uid_why or support.users_why_not
     user = User(wanted.uid, wanted.uid)
     # The working folder itself becomes the user's; the way to the folder has to be open.
-    for path in (spec.argv[0], os.path.dirname(spec.cwd)):
-        obstacle = users.obstacle(os.fsdecode(path), user)
-        if obstacle:
-            return None, obstacle
+    places = map(os.fsdecode, (spec.argv[0], os.path.dirname(spec.cwd)))
+    if obstacle := _closed_way(places, user):
+        return None, obstacle
     return user, ""
+
+
+def _closed_way(places: Iterable[str], user: User) -> str:
+    obstacles = (users.obstacle(place, user) for place in places)
+    return next(filter(None, obstacles), "")
 
 
 def _result(support: IsolationSupport, uid: int | None, why_no_user: str) -> IsolationResult:

@@ -242,6 +242,12 @@ def test_each_row_says_when_it_runs_and_can_be_run_and_switched_on(browser: Clie
     make_schedule(script, every_s=3600)
     text = text_of(browser)
     assert "At 03:00, and 1 more" in text
+    schedule = make_schedule(make_script("Off"), kind="cron", cron="0 4 * * *", enabled=False)
+    tab = reverse("script-schedule", args=[schedule.script.slug])
+    assert f'<a class="small" href="{tab}">At 04:00</a>' in text_of(browser)
+    schedule.timezone = "Asia/Tokyo"
+    schedule.save()
+    assert f'<a class="small" href="{tab}">At 04:00 Asia/Tokyo</a>' in text_of(browser)
     assert f'formaction="{reverse("script-run", args=[script.slug])}"' in text
     scripts.update(script, by=None, now=timezone.now(), enabled=False)
     assert "Switch on" in text_of(browser)
@@ -259,6 +265,7 @@ def test_it_narrows_by_tag_and_sorts(browser: Client) -> None:
     assert listed(browser, tag="größe") == ["soon"]
     assert listed(browser, sort="next") == ["soon", "late", "never"]
     assert listed(browser, sort="last")[0] == "late"
+    assert '<th aria-sort="descending">' in text_of(browser, sort="last")
     assert listed(browser, sort="nonsense") == ["late", "never", "soon"]
     assert '<option value="größe"' in text_of(browser)
     assert soon.tags == ["größe"]
