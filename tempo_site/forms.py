@@ -248,8 +248,18 @@ class AuditFilterForm(forms.Form):
     actor = forms.ChoiceField(
         required=False, label="By", choices=[("", "Anybody"), *AuditEntry.Actor.choices]
     )
-    verb = forms.CharField(required=False, label="Act", max_length=40)
-    kind = forms.CharField(required=False, label="Kind of thing", max_length=40)
+    verb = forms.CharField(
+        required=False,
+        label="Act",
+        max_length=40,
+        widget=forms.TextInput(attrs={"placeholder": "created"}),
+    )
+    kind = forms.CharField(
+        required=False,
+        label="Kind of thing",
+        max_length=40,
+        widget=forms.TextInput(attrs={"placeholder": "script"}),
+    )
     address = forms.CharField(required=False, max_length=45)
     after = forms.DateField(
         required=False, label="From", widget=forms.DateInput(attrs={"type": "date"})
