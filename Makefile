@@ -6,7 +6,7 @@ PYTHON ?= python3
 WORKERS ?= $(shell echo $$(( $$(nproc) + 2 )))
 BIN := .venv/bin
 CODE := tempo_site scripts_app runs_app notifications_app
-# Byte code of both kinds: the second is for the web process alone (tempo_site/web/byte_code.py).
+# Byte code of both kinds: the second is for launcher and web alone (tempo_site/web/byte_code.py).
 COMPILE := $(BIN)/python -m compileall -q -j 0
 COMPILE_LEAN := $(BIN)/python -X no_debug_ranges -m compileall -q -j 0 -o 2
 

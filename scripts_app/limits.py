@@ -57,8 +57,9 @@ class Limit:
         return value > maximum or has_no_limit
 
     def within(self, value: int) -> int:
-        if self.exceeds(value):
-            return self.maximum
+        maximum = self.maximum
+        if self.is_above(value, maximum):
+            return maximum
         return value
 
     def check(self, value: int) -> None:

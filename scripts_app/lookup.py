@@ -49,11 +49,12 @@ def script(slug: str, among: QuerySet[Script] | None = None) -> Any:
 
 
 def scripts_to_start() -> QuerySet[Script]:
-    """Return the scripts that were not deleted with what a run of theirs needs, and no more."""
-    related = Script.objects.present().select_related(
-        "version", "environment", "wanted_environment"
-    )
-    return related.defer(*LONG_TEXTS, "description", "copies", "version__requirements")
+    """Return the scripts that were not deleted with what a run of theirs needs, and no more.
+
+    Behind it comes `environments.use_one_row`.
+    """
+    related = Script.objects.present().select_related("version", "environment")
+    return related.defer(*LONG_TEXTS[:2], "description", "copies", "version__requirements")
 
 
 def no_script(slug: str) -> Http404:
@@ -81,6 +82,17 @@ def folder(pk: int) -> Folder:
     if found is None:
         raise Http404(f"There is no folder {str(pk)[:20]}.")
     return found
+
+
+def require_known(*, script: str = "", folder: str = "") -> None:
+    """Raise Http404 for a script or a folder that a list is to be of and that there never was; "" is none.
+
+    A script that was deleted is known: its runs are still there.
+    """
+    if script and not Script.objects.filter(slug=script).exists():
+        raise no_script(script)
+    if folder:
+        folder_at(folder)
 
 
 def folder_at(path: str) -> Folder:

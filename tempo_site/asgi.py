@@ -1,6 +1,7 @@
 """The ASGI application: health from memory, pages through a pool of threads, WebSockets behind an origin check."""
 
 import asyncio
+import functools
 import json
 import os
 from collections import Counter
@@ -19,7 +20,7 @@ from django.core.signals import request_started
 from django.db import close_old_connections, reset_queries
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
-from django.urls import set_script_prefix
+from django.urls import ResolverMatch, get_resolver, set_script_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tempo_site.settings")
 django.setup(set_prefix=False)
@@ -74,6 +75,11 @@ class OneThreadHandler(ASGIHandler):
             else:
                 await self._send_while_client_stays(response, scope, receive, send)
 
+    def resolve_request(self, request: Any) -> ResolverMatch:
+        found = _match(request.path_info)
+        request.resolver_match = found
+        return found
+
     def _answer(self, request: Any) -> HttpResponseBase:
         for prepare in AT_START:
             prepare()
@@ -108,6 +114,12 @@ class OneThreadHandler(ASGIHandler):
             finally:
                 _users[executor] += 1
         await self.send_response(response, send)
+
+
+# Clients ask for the same few addresses again and again; there are 300 patterns to try.
+@functools.lru_cache(maxsize=64)
+def _match(path: str) -> ResolverMatch:
+    return get_resolver().resolve(path)
 
 
 def is_whole(response: HttpResponseBase) -> bool:

@@ -14,7 +14,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connection
+from django.template import Context, RequestContext, Template
 from django.test import Client, override_settings
+from django.test.signals import template_rendered
 from pytest_django import Settings
 
 from notifications_app.delivery.teller import teller
@@ -93,6 +95,18 @@ def cheap_settings() -> Iterator[None]:
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
     ):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_context_a_page(django_test_environment: None) -> None:
+    """An answer of the test client has the context of its page, and no copy for each of the hundred parts of it."""
+
+    def render(template: Template, context: Context) -> str:
+        if isinstance(context, RequestContext) and context.template is template:
+            template_rendered.send(sender=template, template=template, context=context)
+        return template.nodelist.render(context)
+
+    Template._render = render  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`web` has no asserts (tempo_site/web/byte_code.py): an assert in the code only tells a type checker what is known."""
+"""Launcher and `web` run without asserts (tempo_site/web/byte_code.py): one only tells a type checker what is known."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from tests.rows import each_row
 
 
 def meaningful_asserts(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Assert) and not is_narrowing(node.test):
             yield module.at(node, f"rests on assert {ast.unparse(node.test)}; raise an exception")
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from runs_app import hot_statements, launcher_client
 from runs_app.admission import admission
@@ -49,13 +50,17 @@ def begin(runs: Sequence[Run], *, now: datetime) -> None:
 
 
 def _ready(runs: Sequence[Run], situation: Situation) -> list[Run]:
-    ready = [run for run in runs if run.status == Status.QUEUED and not _waits(run, situation)]
+    waiting = {kind: _waiting(kind, situation) for kind in {Kind(run.kind) for run in runs}}
+    ready = []
+    for run in runs:
+        conditions = waiting[Kind(run.kind)]
+        if run.status == Status.QUEUED and not any(matches(each, run) for each in conditions):
+            ready.append(run)
     return sorted(ready, key=lambda run: (run.due_at or run.created_at, run.pk))
 
 
-def _waits(run: Run, situation: Situation) -> bool:
-    conditions = registry.PROGRAMS[Kind(run.kind)].WAITS_FOR
-    return any(matches(condition.waiting(situation), run) for condition in conditions)
+def _waiting(kind: Kind, situation: Situation) -> list[Q]:
+    return [condition.waiting(situation) for condition in registry.PROGRAMS[kind].WAITS_FOR]
 
 
 def _hand_over(runs: Sequence[Run], now: datetime) -> None:

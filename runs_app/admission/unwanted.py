@@ -13,10 +13,10 @@ from scripts_app.environments import environments
 
 # The first that holds is told.
 WHY = (
-    (wait_conditions.script_deleted(), Reason.DELETED, "Its script was deleted."),
-    (wait_conditions.schedule_deleted(), Reason.DELETED, "Its schedule was deleted."),
-    (wait_conditions.script_disabled(), Reason.DISABLED, "Its script was disabled."),
-    (wait_conditions.schedule_disabled(), Reason.DISABLED, "Its schedule was disabled."),
+    (wait_conditions.SCRIPT_DELETED, Reason.DELETED, "Its script was deleted."),
+    (wait_conditions.SCHEDULE_DELETED, Reason.DELETED, "Its schedule was deleted."),
+    (wait_conditions.SCRIPT_DISABLED, Reason.DISABLED, "Its script was disabled."),
+    (wait_conditions.SCHEDULE_DISABLED, Reason.DISABLED, "Its schedule was disabled."),
 )
 MAX_AT_ONCE = 500
 NOT_NEEDED = "No script needs the environment any more."
@@ -27,7 +27,7 @@ def cancel_unwanted(*, now: datetime) -> int:
     if not Run.objects.filter(status=Status.QUEUED).exists():
         return 0  # as nearly always: the queries below cost 7 ms to put together
     cases = [When(holds, then=Value(number)) for number, (holds, _, _) in enumerate(WHY)]
-    rows = admission.queued(Kind.SCRIPT).filter(wait_conditions.unwanted())
+    rows = admission.queued(Kind.SCRIPT).filter(wait_conditions.NOT_WANTED)
     count = 0
     numbers = rows.values_list("pk", Case(*cases, output_field=IntegerField()))
     why = dict(numbers[:MAX_AT_ONCE])

@@ -24,6 +24,7 @@ from runs_app.failures import beginnings
 from runs_app.history.recent_runs import VERDICTS
 from runs_app.models import FailureGroup, Run
 from runs_app.states import Status
+from scripts_app import lookup
 from scripts_app.models import Script
 
 GONE_AFTER = 20  # runs without it
@@ -136,23 +137,22 @@ def page(
 ) -> list[FailureRow]:
     """Return groups, the last one to happen first, behind a `cursor`; a few queries in all.
 
-    With `among` those groups, and those other scripts, that it is true for.
+    With `among` those groups, and those other scripts, that it is true for. Without it raises Http404 for a script
+    that is not there.
     """
     seen = among or Q()
     rows = _chosen(seen, script=script, before=before)
     rows = _with_twentieth_run(rows.select_related("script", "first_version", "last_version"))
     groups = list(rows.defer(*LONG_TEXTS)[:limit])
+    if not groups and not among:
+        lookup.require_known(script=script)
     scripts = _scripts_by_fingerprint(groups, seen)
     since = beginnings.describe([group.first_run for group in groups])
     found = []
     for group in groups:
         others = [other for other in scripts[group.fingerprint] if other.pk != group.script_id]
-        row = FailureRow(
-            group=group,
-            state=_state(group, now),
-            since=since.get(group.first_run, ""),
-            others=others,
-        )
+        began = since.get(group.first_run, "")
+        row = FailureRow(group=group, state=_state(group, now), since=began, others=others)
         found.append(row)
     return found
 

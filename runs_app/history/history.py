@@ -35,6 +35,7 @@ MAX_ARCHIVED = 100  # at a time
 MAX_UNMARKED = 100
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 MAX_INDEX_BYTES = 8 * 2**20  # of a log with a thousand million lines
+IN_SUMMARY = ("kind", "status", "reason", "trigger", "due_at", "created_at")
 LONG_TEXTS = (
     "version__code",
     "version__requirements",
@@ -49,6 +50,7 @@ _UNARCHIVED = PreparedQuery(
         Run.objects.filter(archived_at=None, finished_at__isnull=False)
         .exclude(pk__in=RawSQL("SELECT value FROM json_each(%s)", [Given("but")]))
         .select_related("script")
+        .only(*IN_SUMMARY, "folder", "script__slug")
         .order_by("pk")[:MAX_ARCHIVED]
     )
 )
@@ -136,9 +138,16 @@ def _newest_by_script(rows: RunQuerySet, scripts: Collection[int], *, limit: int
     return Run.objects.filter(pk__in=list(newest[:limit])).newest_first()
 
 
-def lowered_isolation(script: Script) -> tuple[str, str] | None:
-    """Return the grade of a script's last run and why, if that was less than the installation can give."""
-    began = Run.objects.filter(script=script).exclude(isolation="").order_by("-pk")
+def lowered_isolation(script: Script | None = None) -> tuple[str, str] | None:
+    """Return the grade of the last run and why, if that was less than the installation can give.
+
+    Of one script, or of all but those that are set to have less.
+    """
+    if script is None:
+        began = Run.objects.filter(script__as_service_user=False)
+    else:
+        began = Run.objects.filter(script=script)
+    began = began.exclude(isolation="").order_by("-pk")
     last = began.values_list("isolation", "isolation_why", "isolation_degraded").first()
     if last is None:
         return None

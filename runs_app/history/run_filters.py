@@ -12,7 +12,7 @@ from runs_app import states
 from runs_app.history import history
 from runs_app.models import LONG_S, Run, RunQuerySet
 from runs_app.states import Kind
-from scripts_app import folders
+from scripts_app import folders, lookup
 from scripts_app.models import Script, Version
 
 Row = TypeVar("Row")
@@ -90,6 +90,13 @@ class RunFilter:
             if time.monotonic() >= deadline and top > oldest:
                 return Scan(rows=rows, goes_on_below=top)
         return Scan(rows=rows)
+
+    def require_known(self) -> None:
+        """Raise Http404 where it names a script or a folder that is not there. Asked where nothing was found: a name
+        that is typed wrong looks like good news. A key with limits is not told which others there are.
+        """
+        if not self.within:
+            lookup.require_known(script=self.script, folder=self.folder)
 
     @property
     def _is_without_index(self) -> bool:

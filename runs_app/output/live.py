@@ -135,10 +135,21 @@ def detach() -> None:
 
 def publish(run: Run) -> None:
     """Push a run's facts to open pages once the surrounding transaction is committed; from any thread."""
-    if _loop is None:
-        return
-    message = status_event(run)
-    transaction.on_commit(lambda: _hand_to_loop(message))
+    if _loop is not None:
+        transaction.on_commit(lambda: _tell(run), robust=True)
+
+
+def _tell(run: Run) -> None:
+    # The moment first: a page that begins to listen meanwhile joins the others, and then looks at the moment.
+    global _last_fact_at
+    _last_fact_at = time.monotonic()
+    if _loop is not None and _is_heard(run):
+        # A channel layer used from another thread delivers late, so the loop does the sending.
+        _loop.call_soon_threadsafe(_deliver, status_event(run))
+
+
+def _is_heard(run: Run) -> bool:
+    return run.pk in _tails or EVENTS in get_channel_layer().groups
 
 
 def was_told_within(seconds: float) -> bool:
@@ -173,15 +184,7 @@ def stamp(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _hand_to_loop(message: dict[str, Any]) -> None:
-    # A channel layer used from another thread delivers late, so the loop does the sending.
-    if _loop is not None:
-        _loop.call_soon_threadsafe(_deliver, message)
-
-
 def _deliver(message: dict[str, Any]) -> None:
-    global _last_fact_at
-    _last_fact_at = time.monotonic()
     tail = _tails.get(message["id"])
     if tail is not None:
         tail.facts, tail.final = message, message["final"]

@@ -15,7 +15,7 @@ _LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
 
 def matches(condition: Q, row: Model) -> bool:
     """Whether a row fulfils a condition; each related row that the condition names should be loaded already."""
-    answers = [_child_matches(child, row) for child in condition.children]
+    answers = (_child_matches(child, row) for child in condition.children)
     if condition.connector == Q.AND:
         holds = all(answers)
     elif condition.connector == Q.OR:

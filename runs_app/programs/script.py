@@ -61,8 +61,8 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     environment = _usable_environment(run)
     inputs = json.dumps(run.params, ensure_ascii=False)
     payload = payloads.put_into(folder, run)
-    files.write_atomic(folder / CODE, run.version.code, mode=0o600, durable=False)
-    files.write_atomic(folder / INPUTS, inputs, mode=0o600, durable=False)
+    files.write_unseen(folder / CODE, run.version.code)
+    files.write_unseen(folder / INPUTS, inputs)
     working = paths.script_files(run.script.slug)
     paths.make_passable(working.parent)
     paths.make_closed(working)
@@ -153,7 +153,7 @@ def isolation(
         "closed": [str(paths.data()), str(settings.BASE_DIR)],
         "shared_read": opened.read,
         "shared_write": opened.write,
-        "refused": open_paths.refused_roots(),
+        "refused": open_paths.refused_roots() if opened.read or opened.write else [],
         "require": settings.REQUIRE_ISOLATION,
     }
 

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from runs_app import disk_space, states
+from runs_app.hot_statements import RunUnderWay
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
 from scripts_app.environments import environments
@@ -49,9 +50,9 @@ class Situation:
         return global_pause.current_pause(self.now) is not None
 
     @cached_property
-    def under_way(self) -> list[Run]:
+    def under_way(self) -> list[RunUnderWay]:
         rows = Run.objects.scripts().under_way().order_by("pk")
-        return list(rows.only("script_id", "memory_mb", "handed_over_at"))
+        return [RunUnderWay(*row) for row in rows.values_list(*RunUnderWay._fields)]
 
     @cached_property
     def busy_scripts(self) -> Collection[int | None]:
@@ -85,24 +86,11 @@ class Condition:
 
 
 # --- nobody wants it any more: it is cancelled soon, and does not begin before that ----------------------------------
-def script_deleted() -> Q:
-    return Q(script__deleted_at__isnull=False)
-
-
-def schedule_deleted() -> Q:
-    return Q(trigger__in=BY_SCHEDULES, schedule=None)
-
-
-def script_disabled() -> Q:
-    return Q(trigger__in=BY_SCHEDULES, script__enabled=False)
-
-
-def schedule_disabled() -> Q:
-    return Q(trigger__in=BY_SCHEDULES, schedule__enabled=False)
-
-
-def unwanted() -> Q:
-    return script_deleted() | schedule_deleted() | script_disabled() | schedule_disabled()
+SCRIPT_DELETED = Q(script__deleted_at__isnull=False)
+SCHEDULE_DELETED = Q(trigger__in=BY_SCHEDULES, schedule=None)
+SCRIPT_DISABLED = Q(trigger__in=BY_SCHEDULES, script__enabled=False)
+SCHEDULE_DISABLED = Q(trigger__in=BY_SCHEDULES, schedule__enabled=False)
+NOT_WANTED = SCRIPT_DELETED | SCHEDULE_DELETED | SCRIPT_DISABLED | SCHEDULE_DISABLED
 
 
 def _unwanted_sentence(_: Run, __: Situation) -> str:
@@ -123,9 +111,12 @@ def _moment_sentence(run: Run, situation: Situation) -> str:
 
 
 # --- a pause, which further tries wait for --------------------------------------------------------------------------
+_RETRY = Q(trigger=Trigger.RETRY)
+
+
 def _paused(situation: Situation) -> Q:
     if situation.is_paused:
-        return Q(trigger=Trigger.RETRY)
+        return _RETRY
     return Q(trigger=Trigger.RETRY, schedule__paused_until__gt=situation.now)
 
 
@@ -159,13 +150,12 @@ def _disk_sentence(_: Run, situation: Situation) -> str:
 
 
 # --- its environment ------------------------------------------------------------------------------------------------
-def _without_environment(_: Situation) -> Q:
-    is_ready = Q(script__environment__state=Environment.State.READY)
-    is_built_anew = Q(script__wanted_environment__state__in=environments.UNFINISHED)
-    # A run that repeats another has its environment from the first, whatever the script needs today.
-    has_own = Q(environment__isnull=False)
-    own_is_ready = Q(environment__state=Environment.State.READY)
-    return (has_own & ~own_is_ready) | (~has_own & (~is_ready | is_built_anew))
+_IS_READY = Q(script__environment__state=Environment.State.READY)
+_IS_BUILT_ANEW = Q(script__wanted_environment__state__in=environments.UNFINISHED)
+# A run that repeats another has its environment from the first, whatever the script needs today.
+_HAS_OWN = Q(environment__isnull=False)
+_OWN_IS_READY = Q(environment__state=Environment.State.READY)
+_WITHOUT_ENVIRONMENT = (_HAS_OWN & ~_OWN_IS_READY) | (~_HAS_OWN & (~_IS_READY | _IS_BUILT_ANEW))
 
 
 def _environment_sentence(run: Run, situation: Situation) -> str:
@@ -220,7 +210,7 @@ def _backup_sentence(_: Run, situation: Situation) -> str:
 
 UNWANTED = Condition(
     name="unwanted",
-    waiting=lambda _: unwanted(),
+    waiting=lambda _: NOT_WANTED,
     sentence=_unwanted_sentence,
 )
 MOMENT = Condition(
@@ -250,7 +240,7 @@ DISK = Condition(
 )
 ENVIRONMENT = Condition(
     name="environment",
-    waiting=_without_environment,
+    waiting=lambda _: _WITHOUT_ENVIRONMENT,
     sentence=_environment_sentence,
 )
 ONE_AT_A_TIME = Condition(

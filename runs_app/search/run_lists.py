@@ -43,8 +43,15 @@ def page(
     chosen: RunFilter, *, before: str = "", limit: int, budget_s: float | None = None
 ) -> RunList:
     """Return runs newest first, below the cursor `before`; how far it came where the time was over. Raises QueryError,
-    Busy and TooSlow for a text.
+    Busy and TooSlow for a text, Http404 for a script or a folder that is not there.
     """
+    found = _page(chosen, before=before, limit=limit, budget_s=budget_s)
+    if not found.runs:
+        chosen.require_known()
+    return found
+
+
+def _page(chosen: RunFilter, *, before: str, limit: int, budget_s: float | None) -> RunList:
     if chosen.text:
         return _page_by_text(chosen, before=before, limit=limit, budget_s=budget_s)
     scan_s = run_filters.SCAN_S if budget_s is None else budget_s
@@ -58,6 +65,8 @@ def page(
 def rows(chosen: RunFilter, *, before: str = "", limit: int) -> RowList:
     """Do as `page` for a list without a text."""
     scan = _scan(chosen, run_rows.rows, before, limit, run_filters.SCAN_S)
+    if not scan.rows:
+        chosen.require_known()
     return RowList(
         rows=scan.rows[:limit],
         older=_older(scan, limit),

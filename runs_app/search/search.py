@@ -26,6 +26,7 @@ from runs_app.search.month_index import MonthIndex
 from runs_app.search.packs import ANY_PART, Place
 from runs_app.search.query import Query, QueryError
 from runs_app.signals import search_degraded
+from scripts_app import lookup
 from tempo_site.lib import paths
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,8 @@ def search(
     choose: Choose | None = None,
 ) -> Results:
     """Return the next page of a search. With `choose` it is one of runs: only those that `choose` returns, and of each
-    the last line that matches. Raises QueryError, Busy, and TooSlow for a regular expression.
+    the last line that matches. Raises QueryError, Busy, TooSlow for a regular expression, and Http404 for a script or
+    a folder that is not there.
     """
     if query.is_empty:
         raise QueryError("A search needs a word, a phrase or `re:...`.")
@@ -121,9 +123,12 @@ def search(
     try:
         deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
         bounds = _Bounds(limit=limit, deadline=deadline, choose=choose)
-        return _search(query, cursor or Cursor(), bounds)
+        found = _search(query, cursor or Cursor(), bounds)
     finally:
         _places.release()
+    if not found.hits and not query.among:  # a key with limits is not told which others there are
+        lookup.require_known(script=query.script, folder=query.folder)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

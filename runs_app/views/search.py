@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TypedDict
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -16,13 +16,14 @@ from runs_app.search.patterns import TooSlow
 from runs_app.search.search import Results
 
 EXPORT_BUDGET_S = 8.0
+TROUBLES = (query.QueryError, TooSlow, search.Busy, Http404)
 EXAMPLES = [
-    ("timeout", "the letters anywhere in a line, whatever the case"),
-    ('"connection refused"', "a phrase"),
-    ("timeout -retry", "both words, or without one of them"),
-    ("script:nightly-backup error", "of one script; also `folder:`, `status:`, `stream:`, `kind:`"),
-    ("error after:2026-11-01", "since a day; also `before:`"),
-    ("re:E\\d{4}", "a regular expression"),
+    ("timeout", "The letters anywhere in a line, whatever the case"),
+    ('"connection refused"', "A phrase"),
+    ("timeout -retry", "Both words, or without one of them"),
+    ("script:nightly-backup error", "Of one script; also `folder:`, `status:`, `stream:`, `kind:`"),
+    ("error after:2026-11-01", "Since a day; also `before:`"),
+    ("re:E\\d{4}", "A regular expression"),
 ]
 
 
@@ -55,7 +56,7 @@ def search_export(request: HttpRequest, suffix: str) -> HttpResponse:
     try:
         asked = query.parse(request.GET.get("q", "").strip())
         results = search.search(asked, limit=table.MAX_ROWS, budget_s=EXPORT_BUDGET_S)
-    except (query.QueryError, TooSlow, search.Busy) as problem:
+    except TROUBLES as problem:
         return HttpResponse(str(problem), status=400, content_type="text/plain; charset=utf-8")
     return table.response(lists.table_of_found_lines(results, asked), suffix)
 
@@ -80,7 +81,7 @@ def search_context(text: str, *, cursor: str, now: datetime) -> SearchContext:
         if asked.is_empty:
             return context
         results = search.search(asked, cursor=search.parse_cursor(cursor))
-    except (query.QueryError, TooSlow, search.Busy) as problem:
+    except TROUBLES as problem:
         context["complaint"] = str(problem)
         return context
     context["results"] = results

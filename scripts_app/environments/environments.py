@@ -1,7 +1,6 @@
 """Environment rows: requested by scripts, shared by scripts with equal specs, and built by `runs_app`."""
 
 import os
-import struct
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 
-from scripts_app.environments.drivers import build_config
+from scripts_app.environments.drivers import build_config, start_program
 from scripts_app.models import Environment, Schedule, Script, Version
 from scripts_app.packages import interpreters, resolution
 from scripts_app.packages.interpreters import Interpreter
@@ -85,8 +84,7 @@ def assign(script: Script, spec: EnvironmentSpec) -> Environment:
     """Store which environment a script needs, in the transaction that read or saved the script's version."""
     stored = Script.objects.get(pk=script.pk)
     environment = _row_for(stored, spec)
-    # Another patch release at the same path needs no build: packages do not depend on it, and runs would wait.
-    if not is_usable(environment) or not _is_same_minor(environment, spec.interpreter):
+    if _has_to_be_built(environment, spec.interpreter):
         _request_again(environment, interpreter=spec.interpreter)
     changes: dict[str, Environment | None] = {"wanted_environment": environment}
     if environment.is_ready:
@@ -108,9 +106,7 @@ def rows_for_new(locks: Mapping[EnvironmentSpec, str]) -> dict[EnvironmentSpec, 
     with transaction.atomic():
         found = _newest_rows(locks)
         for spec, environment in found.items():
-            is_right = _is_same_minor(environment, spec.interpreter)
-            is_coming = environment.state in UNFINISHED
-            if not is_right or not (is_coming or is_usable(environment)):
+            if _has_to_be_built(environment, spec.interpreter):
                 _request_again(environment, interpreter=spec.interpreter)
         made = {spec: unsaved(spec, lock=lock) for spec, lock in locks.items() if spec not in found}
         Environment.objects.bulk_create(made.values())
@@ -177,6 +173,14 @@ def shared_fields(environment: Environment) -> dict[str, object]:
     }
 
 
+def _has_to_be_built(environment: Environment, interpreter: Interpreter) -> bool:
+    # Another patch release at the same path needs no build: packages do not depend on it, and runs would wait.
+    if not _is_same_minor(environment, interpreter):
+        return True
+    is_coming = environment.state in UNFINISHED
+    return not is_coming and not is_usable(environment)
+
+
 def _is_same_minor(environment: Environment, interpreter: Interpreter) -> bool:
     return interpreters.minor_of(environment.python) == interpreters.minor_of(interpreter.version)
 
@@ -219,20 +223,8 @@ def start_file(home: Path) -> Path | None:
         wanted = build_config.START_PROGRAM.read_bytes()
         if not start.exists() or start.read_bytes() != wanted:
             files.write_atomic(start, wanted, mode=0o444, durable=False)
-        _with_start_file[home] = _byte_code(start) or start
+        _with_start_file[home] = start_program.byte_code_of(start) or start
         return _with_start_file[home]
-    return None
-
-
-def _byte_code(source: Path) -> Path | None:
-    status = source.stat()
-    # Behind Python's number: no flags, and the time and size of the source that it was made of.
-    made_of = struct.pack("<III", 0, int(status.st_mtime), status.st_size)
-    for compiled in source.parent.glob(f"__pycache__/{source.stem}.*.pyc"):
-        with compiled.open("rb") as file:
-            is_current = file.read(16)[4:] == made_of
-        if is_current and ".opt-" not in compiled.name:
-            return compiled
     return None
 
 
@@ -250,6 +242,12 @@ def is_awaited(script: Script) -> bool:
         return True
     wanted = script.wanted_environment
     return wanted is not None and wanted.state in UNFINISHED
+
+
+def use_one_row(script: Script) -> None:
+    """Have a script that uses the environment it asks for hold one row of it: it need not be read twice."""
+    if script.wanted_environment_id == script.environment_id:
+        script.wanted_environment = script.environment
 
 
 def python_of(environment: Environment) -> Path:

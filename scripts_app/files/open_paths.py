@@ -109,8 +109,9 @@ def why_not(path: str) -> str:
 
 def refused_roots() -> list[str]:
     """Return what no opened path may be, hold or lie in: the data folder, Tempo's code and Python, the system's own."""
-    own = (str(paths.data()), str(settings.BASE_DIR), sys.prefix, *SYSTEM)
-    return [str(Path(path).resolve()) for path in own]
+    python = (sys.prefix, f"{sys.base_prefix}/bin", str(Path(os.__file__).parent))
+    own = (paths.data(), settings.BASE_DIR, *python, *SYSTEM)
+    return [os.path.realpath(path) for path in own]
 
 
 def _is_refused(real: str, roots: Iterable[str]) -> bool:

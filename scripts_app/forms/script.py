@@ -18,8 +18,8 @@ AS_SERVICE_USER = (
     "from other scripts, and the isolation of its runs is lowered."
 )
 ALLOW_SOURCE = (
-    "Packages without a wheel may be built for it. What their authors wrote then runs as Tempo's own user while its "
-    "environment is built."
+    "Packages without a wheel may be built for it. What their authors wrote then runs while its environment is built, "
+    "kept from the rest of Tempo; where it cannot be kept from it, the build is refused."
 )
 ONE_AT_A_TIME = (
     "However a run is started, by hand, by a URL or by a schedule, it waits for the one before it."

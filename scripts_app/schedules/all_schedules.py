@@ -11,13 +11,13 @@ from django.db.models import Q, QuerySet
 from scripts_app.models import Schedule
 from scripts_app.schedules import outlook, schedules
 from scripts_app.timing import moved
-from tempo_site.lib import zone
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 STATES = {
     "on": "On",
     "off": "Off",
     "paused": "Paused",
+    "skips": "Skips the next",
     "aside": "Put aside",
     "stale": "Without success",
 }
@@ -88,7 +88,7 @@ def _row(schedule: Schedule, now: datetime) -> ScheduleRow:
         schedule=schedule,
         next_at=outlook.next_start(schedule, now),
         state=_state(schedule, now),
-        zone=_other_zone(schedule),
+        zone=schedule.other_zone,
     )
 
 
@@ -98,14 +98,8 @@ def _state(schedule: Schedule, now: datetime) -> str:
     if not schedules.may_fire(schedule):
         return "off"
     if schedule.is_paused(now):
-        return "paused"
+        return "skips" if outlook.skipped_start(schedule, now) else "paused"
     return "stale" if schedule.stale_since else "on"
-
-
-def _other_zone(schedule: Schedule) -> str:
-    if schedule.kind == Schedule.Kind.STARTUP or schedule.timezone == zone.current().key:
-        return ""
-    return schedule.timezone
 
 
 def _place(row: ScheduleRow) -> tuple[datetime, str, int]:

@@ -12,6 +12,7 @@ from scripts_app.schedules.outlook import Start
 from tempo_site.accounts import tokens
 from tempo_site.audit import trail
 from tempo_site.models import digest
+from tempo_site.stored_settings import general, store
 
 PREFIX = "tempo_c_"
 DAYS = 30
@@ -53,17 +54,22 @@ def is_opened_by(token: str, *, now: datetime) -> bool:
 def text(now: datetime) -> str:
     """Return the starts of the coming 30 days; schedules that start more than 24 times a day are left out."""
     coming = agenda.coming_starts(now, now + timedelta(days=DAYS))
-    lines = [*_head(), *_events(coming.starts, now), "END:VCALENDAR"]
+    lines = [*_head(_title()), *_events(coming.starts, now), "END:VCALENDAR"]
     return "".join(f"{_folded(line)}\r\n" for line in lines)
 
 
-def _head() -> list[str]:
+def _title() -> str:
+    name = str(store.value(general.NAME))
+    return f"Tempo {name}".strip()
+
+
+def _head(title: str) -> list[str]:
     return [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
         "PRODID:-//Tempo//Schedules//EN",
-        "NAME:Tempo",
-        "X-WR-CALNAME:Tempo",
+        f"NAME:{_escaped(title)}",
+        f"X-WR-CALNAME:{_escaped(title)}",
         "REFRESH-INTERVAL;VALUE=DURATION:PT1H",
         "X-PUBLISHED-TTL:PT1H",
     ]

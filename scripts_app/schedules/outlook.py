@@ -123,13 +123,23 @@ def set_next_starts(scripts: Collection[Any], now: datetime) -> None:
 
 
 def set_rhythms(scripts: Collection[Any]) -> None:
-    """Set `when` on each script: its schedules that may fire, in words. One query for all scripts."""
+    """Set on each script its schedules in words: `when` those that may fire, `when_off` the others, where all are off.
+
+    One query for all scripts.
+    """
     rhythms: dict[int, list[str]] = {script.pk: [] for script in scripts}
-    rows = Schedule.objects.armed().filter(script__in=rhythms).select_related("script")
+    off: dict[int, list[str]] = {script.pk: [] for script in scripts}
+    rows = Schedule.objects.filter(script__in=rhythms).select_related("script")
     for schedule in rows.order_by("pk"):
-        rhythms[schedule.script_id].append(schedule.describe())
+        found = rhythms if schedule.enabled and schedule.script.enabled else off
+        found[schedule.script_id].append(_in_words(schedule))
     for script in scripts:
         script.when = _first_and_more(rhythms[script.pk])
+        script.when_off = "" if script.when else _first_and_more(off[script.pk])
+
+
+def _in_words(schedule: Schedule) -> str:
+    return f"{schedule.describe()} {schedule.other_zone}".strip()
 
 
 def _first_and_more(rhythms: list[str]) -> str:

@@ -236,7 +236,7 @@ def unsaved(
         script=script,
         number=number,
         author=author,
-        saved_by=author.get_username() if author else "",
+        saved_by=author.get_username() if author else trail.name_of_program(),
         note=note,
         is_draft=is_draft,
         settings=settings,

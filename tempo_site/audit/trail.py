@@ -15,6 +15,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 
+from tempo_site.lib.sqlite.prepared import PreparedInsert
 from tempo_site.models import AuditEntry
 
 MAX_CHANGES = 30
@@ -31,6 +32,7 @@ class Actor:
     address: str = ""
 
 
+_INSERT = PreparedInsert(AuditEntry, has_key=False)
 SYSTEM = Actor(kind=AuditEntry.Actor.SYSTEM)
 
 _request: ContextVar[HttpRequest | None] = ContextVar("audit_request", default=None)
@@ -71,7 +73,7 @@ def record(
     `is_act` is False for what happens beside the act that a request is about.
     """
     name = name or str(row or "")
-    _entry(verb, row, kind=kind, name=name, changes=changes or {}).save()
+    _INSERT.store([_entry(verb, row, kind=kind, name=name, changes=changes or {})])
     request = _request.get()
     if request is not None and is_act:
         request.is_audited = True  # type: ignore[attr-defined]  # for the middleware
@@ -79,8 +81,7 @@ def record(
 
 def record_all(verb: str, rows: Sequence[Row], *, name_of: Callable[[Row], str] = str) -> None:
     """Write that somebody did the same to many rows, as part of an act that is recorded by itself."""
-    entries = [_entry(verb, row, name=name_of(row)) for row in rows]
-    AuditEntry.objects.bulk_create(entries)
+    _INSERT.store([_entry(verb, row, name=name_of(row)) for row in rows])
 
 
 def _entry(
@@ -121,6 +122,14 @@ def current_actor() -> Actor:
     """Return who acts now."""
     request = _request.get()
     return _actor.get() or (SYSTEM if request is None else _caller_of(request))
+
+
+def name_of_program() -> str:
+    """Return the API key or command that acts now, as `key: laptop`; "" where a person does, or Tempo itself."""
+    actor = current_actor()
+    if actor.kind in (AuditEntry.Actor.KEY, AuditEntry.Actor.COMMAND):
+        return f"{actor.kind}: {actor.name}"[:150]
+    return ""
 
 
 def _caller_of(request: HttpRequest) -> Actor:

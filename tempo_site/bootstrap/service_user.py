@@ -45,16 +45,19 @@ def choose(say: Say) -> User | None:
     return user
 
 
-def step_down() -> None:
+def step_down(*, begins_folder: bool = False) -> None:
     """Become the configured user for ever and give it the data folder; for commands that are given as root.
 
     Where none is configured, the user whose database it is: a file of root's would be closed to that one's Tempo.
-    Raises CommandError where a Tempo of another user runs on the folder, and ends the process where that user cannot
-    read Tempo or its Python; before anything is given.
+    Without a database the user whose folder it is, but for a command that begins to use the folder. Raises
+    CommandError where a Tempo of another user runs on the folder, and ends the process where that user cannot read
+    Tempo or its Python; before anything is given.
     """
     if os.geteuid() != 0:
         return
-    user = choose(lambda _notice: None) or _owner_of_data()
+    user = choose(lambda _notice: None) or _owner_of(paths.database())
+    if user is None and not begins_folder and not paths.database().exists():
+        user = _owner_of(paths.data())
     if user:
         _refuse_folder_in_use(user)
         act_as(user, _refuse_unreadable)
@@ -88,12 +91,13 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _owner_of_data() -> User | None:
+def _owner_of(path: Path) -> User | None:
+    # None for root, where PYSCHED_PUID decides, and for what is not there.
     if settings.PUID is not None:
         return None
     try:
-        found = paths.database().lstat()
-    except OSError:  # not prepared yet
+        found = path.lstat()
+    except OSError:
         return None
     owner = User(found.st_uid, found.st_gid)
     if owner.uid == 0 or users.why_not_root() or users.why_not(owner):

@@ -39,6 +39,13 @@ def write_atomic(
         sync_folder(path.parent)
 
 
+def write_unseen(path: Path, content: str, *, mode: int = 0o600) -> None:
+    """Write a file where nobody looks yet, as in a folder that is still being filled. Raise OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(path, flags, mode), "wb") as file:
+        file.write(content.encode())
+
+
 def read_regular(path: Path, *, max_bytes: int) -> bytes:
     """Return the first bytes of a regular file; raise OSError for anything else, a link or a FIFO among them."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK

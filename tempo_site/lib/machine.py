@@ -36,13 +36,15 @@ class ProcessorMeter:
 
 def memory() -> Memory:
     """Return what the machine has and what processes can still take without swapping. Raise OSError."""
-    sizes = {}
-    for line in (PROC / "meminfo").read_text().splitlines():
-        name, size = line.split(":")
-        sizes[name] = int(size.split()[0]) * 1024
-    total = sizes["MemTotal"]
+    text = (PROC / "meminfo").read_text()
+    total = _bytes_of("MemTotal", text)
     # A container may be shown its own total and the available memory of the whole machine.
-    return Memory(total=total, available=min(sizes["MemAvailable"], total))
+    return Memory(total=total, available=min(_bytes_of("MemAvailable", text), total))
+
+
+def _bytes_of(name: str, text: str) -> int:
+    _, _, rest = text.partition(f"{name}:")
+    return int(rest.split(maxsplit=1)[0]) * 1024
 
 
 def open_files() -> int:

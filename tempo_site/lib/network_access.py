@@ -39,7 +39,7 @@ def certificates() -> Iterator[tuple[str, str]]:
 def certificate_paths() -> list[str]:
     """Return the absolute paths of all certificates, and where links in their folders lead."""
     found: dict[str, None] = {}
-    for _, place in certificates():
+    for place in {place: None for _, place in certificates()}:
         found[place] = None
         found.update(dict.fromkeys(_targets_of_links(place, _changed_at(place))))
     return list(found)

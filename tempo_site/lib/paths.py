@@ -18,7 +18,8 @@ PASSABLE = 0o711  # others may enter by name, and list nothing
 
 
 def data() -> Path:
-    return Path(settings.DATA_PATH)
+    path: Path = settings.DATA_PATH
+    return path
 
 
 def runs() -> Path:
@@ -160,16 +161,27 @@ def make_passable(folder: Path) -> None:
 
     Users of scripts may pass through; without such users the folders are closed.
     """
-    within = folder.relative_to(data()).parts
-    if not data().is_dir():
-        data().parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    top = data()
+    if not top.is_dir():
+        top.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     mode = PASSABLE if has_script_users() else CLOSED
-    for count in range(len(within) + 1):
-        _make(data().joinpath(*within[:count]), mode)
+    for path in _way_to(folder, top):
+        _make(path, mode, may_be_link=path is top)
+
+
+def _way_to(folder: Path, top: Path) -> list[Path]:
+    # Every run passes by here: `relative_to` and `joinpath` take as long as all that is asked of the disk.
+    way = [top]
+    while folder != top:
+        if folder == folder.parent:
+            raise ValueError(f"{way[1]} is not within {top}")
+        way.insert(1, folder)
+        folder = folder.parent
+    return way
 
 
 def make_closed(folder: Path) -> None:
-    _make(folder, CLOSED)
+    _make(folder, CLOSED, may_be_link=False)
 
 
 def _close(file: Path) -> None:
@@ -182,29 +194,29 @@ def _close(file: Path) -> None:
         os.close(fd)
 
 
-def _make(folder: Path, mode: int) -> None:
-    if _is_made(folder, mode):
+def _make(folder: Path, mode: int, *, may_be_link: bool) -> None:
+    if _is_made(folder, mode, may_be_link=may_be_link):
         return
     folder.mkdir(mode=mode, exist_ok=True)
     # A folder that was there keeps its mode unless scripts have to pass: its owner may have opened it to others.
     if mode == PASSABLE:
         # Another user's, a link, a share without modes: the first use will tell.
         with contextlib.suppress(OSError):
-            _open_up(folder)
+            _open_up(folder, may_be_link=may_be_link)
 
 
-def _is_made(folder: Path, mode: int) -> bool:
+def _is_made(folder: Path, mode: int, *, may_be_link: bool) -> bool:
     # Every run passes by here, and nearly always there is nothing to do.
     try:
-        found = folder.stat(follow_symlinks=folder == data()).st_mode
+        found = folder.stat(follow_symlinks=may_be_link).st_mode
     except OSError:
         return False
     return stat.S_ISDIR(found) and (mode != PASSABLE or stat.S_IMODE(found) == PASSABLE)
 
 
-def _open_up(folder: Path) -> None:
+def _open_up(folder: Path, *, may_be_link: bool) -> None:
     # By its descriptor: root must not be led elsewhere by a link within the data folder.
-    no_link = 0 if folder == data() else os.O_NOFOLLOW
+    no_link = 0 if may_be_link else os.O_NOFOLLOW
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | no_link)
     try:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) != PASSABLE:

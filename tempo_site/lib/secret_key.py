@@ -1,5 +1,6 @@
 """The secret key: the operator's if strong enough, else a key that is generated once into the data folder."""
 
+import contextlib
 import os
 import secrets
 import tempfile
@@ -52,9 +53,18 @@ def read_or_generate(path: Path, *, random_bytes: int = RANDOM_BYTES) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(random_bytes))
             file.flush()
+            _give_to_owner_of(path.parent, file.fileno())
             os.fsync(file.fileno())
         _place(Path(beside), path)
     return path.read_text().strip()
+
+
+def _give_to_owner_of(folder: Path, descriptor: int) -> None:
+    # A key of root's would be closed to the Tempo of the user whose folder it is.
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        with contextlib.suppress(PermissionError):  # a share that lets root give nothing away
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _place(beside: Path, path: Path) -> None:

@@ -169,7 +169,7 @@ def help_url(request: HttpRequest) -> str:
     name, _, part = guide.address_of(match.view_name if match else "").partition("#")
     if not name:
         return reverse("help")
-    return f"{reverse('help-page', args=[name])}#{part}"
+    return f"{reverse('help-page', args=[name])}{'#' if part else ''}{part}"
 
 
 def settings_places(path: str) -> list[Place]:

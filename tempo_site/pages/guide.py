@@ -79,7 +79,21 @@ PART_OF_PAGE = {
     "notifications": "notifications",
     "open-paths": "user-guide#isolation",
     "settings": "configuration",
-    "audit": "security",
+    "audit": "security#the-audit",
+    "backup-list": "backup",
+    "backup-restore": "backup#restore",
+    "system": "configuration#health",
+    "failure-list": "user-guide#runs",
+    "variables": "user-guide#variables-and-secrets",
+    "key-list": "user-guide#users-keys-admin",
+    "key-new": "user-guide#users-keys-admin",
+    "schedule-calendar": "user-guide#all-schedules",
+    "script-runs": "user-guide#runs",
+    "script-notifications": "notifications",
+    "channel-kinds": "notifications#services",
+    "rule-new": "notifications#the-nearest-rule",
+    "deleted-scripts": "user-guide#folders-copies-deleted-scripts",
+    "pause-all": "user-guide#pauses",
 }
 
 

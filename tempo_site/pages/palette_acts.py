@@ -34,6 +34,7 @@ def _named() -> list[Target]:
     return [
         Target(label="Pause everything", place="act", url=reverse("pause-all")),
         Target(label="Import from cron", place="act", url=reverse("crontab-import")),
+        Target(label="Export and import", place="act", url=reverse("import-scripts")),
         Target(label="Light or dark theme", place="act", url="", act=Act.THEME),
         Target(label="Log out", place="act", url=reverse("logout"), act=Act.POST),
     ]

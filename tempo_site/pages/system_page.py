@@ -9,6 +9,7 @@ import django
 from django.conf import settings
 
 from runs_app import disk_space
+from runs_app.history import history
 from tempo_site import health, system
 from tempo_site.pages import dashboard
 from tempo_site.pages.dashboard import MachineContext
@@ -24,17 +25,18 @@ class SystemContext(MachineContext):
     parts: list[tuple[str, str]]
     runs: RunFigures
     isolation: IsolationFigures
+    lowered: tuple[str, str] | None  # the grade of the last run and why, where it had less
     floor_bytes: int
-    versions: list["Version"]
+    versions: list["InstalledVersion"]
 
 
-class Version(TypedDict):
+class InstalledVersion(TypedDict):
     name: str
     text: str
 
 
 def system_context(now: datetime) -> SystemContext:
-    """Return all figures, in two queries."""
+    """Return all figures, in three queries."""
     figures = system.system_figures()
     report = health.health_report()
     found = report["parts"].items()
@@ -45,12 +47,13 @@ def system_context(now: datetime) -> SystemContext:
         **dashboard.machine_context(),
         "runs": figures["runs"],
         "isolation": figures["isolation"],
+        "lowered": history.lowered_isolation(),
         "floor_bytes": disk_space.look().floor_mb * system.MB,
         "versions": versions(),
     }
 
 
-def versions() -> list[Version]:
+def versions() -> list[InstalledVersion]:
     """Return what Tempo runs on. One query."""
     return [
         {"name": "Tempo", "text": settings.VERSION},

@@ -31,6 +31,9 @@ class Memory:
         self._lock = threading.Lock()
 
     def rows(self) -> dict[str, Setting]:
+        known = self._rows
+        if known is not None:
+            return known
         with self._lock:
             if self._rows is None:
                 self._rows = {row.name: row for row in Setting.objects.all()}

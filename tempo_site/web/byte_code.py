@@ -1,7 +1,7 @@
-"""Byte code of `web` alone: without docstrings, asserts and columns of tracebacks, 5 MB less.
+"""Byte code of launcher and `web`: without docstrings, asserts and columns of tracebacks, 5.5 MB less.
 
-The flags go to `web` only: the launcher, runners, scripts and builds have neither them nor a variable. Nothing may
-rest on a docstring or an assert: the API reads its descriptions from the source
+The flags go to these two and to runners, which are forks of the launcher; scripts and builds have neither them nor a
+variable. Nothing may rest on a docstring or an assert: the API reads its descriptions from the source
 (`tempo_site/api_document/descriptions.py`).
 """
 

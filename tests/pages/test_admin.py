@@ -69,6 +69,7 @@ def create_script(service: Service, screen: Page) -> None:
 
 def type_code(screen: Page, code: str) -> None:
     """Put text into the plain textarea that the editor stands on."""
+    screen.wait_for_selector("code-editor.is-rich")
     screen.click("[data-switch]")
     screen.fill("[name=code]", code)
 

@@ -24,7 +24,7 @@ def test_filters_apply_without_a_reload_and_the_way_back_leads_through_them(
     good_link = screen.get_by_role("link", name=f"#{runs[good]}", exact=True)
     screen.get_by_label("Status").select_option("failed")
     expect(good_link).to_be_hidden()
-    assert screen.url == f"{service.url}/runs/?status=failed"
+    expect(screen).to_have_url(f"{service.url}/runs/?status=failed")
     screen.get_by_label("Script").select_option("good")
     expect(screen.get_by_text("No run matches.")).to_be_visible()
     screen.get_by_role("link", name=re.compile("^Status: ")).click()
@@ -96,4 +96,4 @@ def test_without_javascript_the_lists_filter_and_act(
         page.get_by_label("Alone", exact=True).check()
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page.get_by_text("Started 1 script.")).to_be_visible()
-        assert page.url == f"{service.url}/scripts/?folder=Ops"
+        expect(page).to_have_url(f"{service.url}/scripts/?folder=Ops")

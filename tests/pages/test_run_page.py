@@ -22,6 +22,17 @@ while not gate.exists():
 print("done")
 raise SystemExit(3)
 """
+COUNTER = """
+import pathlib, time
+for n in range(200):
+    print("line", n)
+gate = pathlib.Path("gate")
+while not gate.exists():
+    time.sleep(0.01)
+for n in range(200, 400):
+    print("line", n)
+    time.sleep(0.01)
+"""
 
 MAX_ROWS = 400  # in the page at any time, however long the log
 # Looks at the whole log from its top, a page at a time, and returns the text of every row by its number.
@@ -84,13 +95,12 @@ def test_cancel_ends_it_and_the_page_says_by_whom(service: Service, screen: Page
 def test_a_page_resumes_after_the_web_process_died_without_losing_a_line(
     service: Service, screen: Page
 ) -> None:
-    slug = service.make_script(
-        "Counter", "import time\nfor n in range(400):\n  print('line', n)\n  time.sleep(0.01)\n"
-    )
+    slug = service.make_script("Counter", COUNTER)
     run = service.post(f"/scripts/{slug}/runs")["id"]
     screen.goto(f"{service.url}/runs/{run}/")
-    expect(screen.locator("[data-console]")).to_contain_text("line 20", timeout=LIMIT_MS)
+    expect(screen.locator("[data-console]")).to_contain_text("line 199", timeout=LIMIT_MS)
     os.kill(service.web_pid(), signal.SIGKILL)
+    open_gate(service, slug)
     expect(screen.locator("[data-state]")).to_have_text("All of its output.", timeout=LIMIT_MS)
     assert all_lines(screen) == {number + 1: f"line {number}" for number in range(400)}
 

@@ -14,7 +14,7 @@ def test_a_version_is_saved_with_a_note_compared_and_restored(
     slug = str(service.post("/scripts", {"name": "Noted", "code": "print('one')\n"})["slug"])
     screen.goto(f"{service.url}/scripts/{slug}/edit/")
     screen.wait_for_selector("code-editor.is-rich")
-    screen.click(".ace_content")
+    screen.locator(".ace_text-input").focus()
     screen.keyboard.press("Control+a")
     screen.keyboard.insert_text("print('two')\n")
     screen.get_by_label("Note for the next version").fill("two is better")

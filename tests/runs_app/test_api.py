@@ -265,7 +265,6 @@ def test_it_filters_by_script_status_and_kind(program: Client, script: Script) -
         query: [item["id"] for item in send(program, "GET", f"/runs?{query}")[1]["items"]]
         for query in (
             "script=hello",
-            "script=nothing",
             "status=failed",
             "kind=build",
             "kind=install",
@@ -275,13 +274,33 @@ def test_it_filters_by_script_status_and_kind(program: Client, script: Script) -
     }
     assert found == {
         "script=hello": [failed.pk],
-        "script=nothing": [],
         "status=failed": [failed.pk],
         "kind=build": [install.pk, build.pk],  # as when an installation was a build
         "kind=install": [install.pk],
         "kind=all": [install.pk, build.pk, other.pk, failed.pk],
         "": [other.pk, failed.pk],
     }
+
+
+@each_row("path", ["/runs", "/runs?q=error", "/failures", "/search?q=error"])
+def test_a_list_of_a_script_or_folder_that_is_not_there_is_not_found(
+    program: Client, script: Script, path: str
+) -> None:
+    joint = "&" if "?" in path else "?"
+    assert send(program, "GET", f"{path}{joint}script={script.slug}")[1]["items"] == []
+    status, answer = send(program, "GET", f"{path}{joint}script=nothing")
+    assert (status, answer["error"]["message"]) == (404, "There is no script `nothing`.")
+    if path != "/failures":
+        status, answer = send(program, "GET", f"{path}{joint}folder=Nowhere")
+        assert (status, answer["error"]["message"]) == (404, "There is no folder `Nowhere`.")
+
+
+def test_runs_of_a_deleted_script_are_still_listed(program: Client, script: Script) -> None:
+    scripts.delete(script, now=NOON)
+    assert send(program, "GET", "/runs?script=hello") == (
+        200,
+        {"items": [], "next_cursor": None, "searched_back_to": None},
+    )
 
 
 @each_row(

@@ -1,5 +1,6 @@
 """The live output of a run, consumer by consumer: what a page may ask, and what it gets."""
 
+import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Iterator
@@ -34,6 +35,7 @@ def nobody_watches() -> Iterator[None]:
     """What one test leaves behind must not be shown by the next."""
     yield
     live._tails.clear()
+    live._loop = None
 
 
 def written(content: bytes = STORED, **fields: Any) -> Run:
@@ -49,6 +51,7 @@ def talk(path: str, body: Talk) -> Any:
     """Open a WebSocket at `path`, let `body` talk, close it; returns what `body` returned."""
 
     async def whole() -> Any:
+        live._loop = asyncio.get_running_loop()
         socket = WebsocketCommunicator(URLRouter(websocket_urlpatterns), path)
         socket.scope["caller"] = auth.Caller(name="user 1")
         accepted, _ = await socket.connect(LIMIT_S)
@@ -210,7 +213,7 @@ def test_facts_of_runs_reach_the_pages_that_show_lists() -> None:
     run = written()
 
     async def body(socket: WebsocketCommunicator) -> dict[str, Any]:
-        live._deliver(live.status_event(run))
+        live._tell(run)
         return (await frame(socket))[0]
 
     head = talk("/ws/events/", body)
@@ -228,12 +231,12 @@ def test_a_page_hears_that_it_missed_a_fact_since_it_was_asked_for(
     run = written()
 
     async def body(socket: WebsocketCommunicator) -> list[str]:
-        live._deliver(live.status_event(run))
+        live._tell(run)
         await frame(socket)  # the one that listens already hears of it
         late = WebsocketCommunicator(URLRouter(websocket_urlpatterns), f"/ws/events/?age={age}")
         late.scope["caller"] = auth.Caller(name="user 2")
         await late.connect(LIMIT_S)
-        live._deliver(live.status_event(run))
+        live._tell(run)
         heard = [(await frame(late))[0]["t"]]
         if heard == ["missed"]:
             heard.append((await frame(late))[0]["t"])
@@ -241,6 +244,20 @@ def test_a_page_hears_that_it_missed_a_fact_since_it_was_asked_for(
         return heard
 
     assert talk("/ws/events/", body) == (["missed"] if is_missed else []) + ["run"]
+
+
+def test_a_fact_that_nobody_listens_for_is_made_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Run] = []
+    monkeypatch.setattr(live, "status_event", made.append)
+    run = written()
+
+    async def body(socket: WebsocketCommunicator) -> bool:
+        live._tell(run)
+        return bool(await socket.receive_nothing(0.01))
+
+    talk(f"/ws/runs/{run.pk + 1}/", body)
+    assert not made
+    assert live.was_told_within(60), "a page that is on its way asks for it"
 
 
 def test_a_page_that_missed_nothing_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -318,6 +318,17 @@ def test_the_page_system_shows_health_queue_and_versions(desk: Client, user: Use
     page = desk.get("/system/").content.decode()
     assert "not running in this process" in page  # no engine in this test
     assert "1 of 7 at once" in page and f"SQLite {sqlite3.sqlite_version}" in page
+    assert "The last run had less" not in page
+    lowered = {
+        "isolation": "good",
+        "isolation_why": "no user of its own",
+        "isolation_degraded": True,
+    }
+    make_run(make_script(), **lowered)
+    make_run(make_script(as_service_user=True), **lowered | {"isolation": "basic"})
+    assert (
+        "The last run had less, Good: no user of its own" in desk.get("/system/").content.decode()
+    )
     desk.force_login(user)
     assert desk.get("/system/").status_code == 403
 

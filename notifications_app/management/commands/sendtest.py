@@ -11,6 +11,7 @@ from notifications_app.delivery import trial
 from notifications_app.delivery.letters import Answer
 from notifications_app.models import Channel
 from tempo_site.audit.commands import ActingCommand
+from tempo_site.lib.console.arguments import MISUSED
 from tempo_site.lib.console.tables import as_json
 
 
@@ -25,7 +26,8 @@ class Command(ActingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         if not options["to"] and not options["channel"]:
-            raise CommandError("Name a channel, or a mail address with --to.")
+            sentence = "Name a channel, or a mail address with --to."
+            raise CommandError(sentence, returncode=MISUSED)
         if options["to"]:
             answer = _mail_to(options["to"], now)
         else:

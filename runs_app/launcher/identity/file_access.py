@@ -7,7 +7,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
 
 from runs_app.launcher.identity import prctl
 from runs_app.launcher.watch import procfs
@@ -26,7 +25,7 @@ def as_user(uid: int, gid: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def as_owner(file: int | str | Path) -> Iterator[None]:
+def as_owner(file: int | str | os.PathLike[str]) -> Iterator[None]:
     """Act as the owner of an open file (O_PATH will do), or of what is at a path. Raise OSError without one."""
     status = os.stat(file)
     with as_user(status.st_uid, status.st_gid):
@@ -34,7 +33,7 @@ def as_owner(file: int | str | Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def as_owner_at(path: Path) -> Iterator[None]:
+def as_owner_at(path: str | os.PathLike[str]) -> Iterator[None]:
     """Act as the owner of what is at a path, or of the folder in which it will be made."""
     # Root that may enter every folder stays root: the owner may have no way to it.
     if os.geteuid() != 0 or procfs.permitted_capabilities() & _DAC_OVERRIDE:
@@ -62,9 +61,8 @@ def change_mode(fd: int, mode: int) -> None:
         os.chmod(f"/proc/self/fd/{fd}", mode)
 
 
-def _nearest(path: Path) -> Path:
-    for place in (path, *path.parents):
-        with contextlib.suppress(OSError):
-            place.stat()
-            return place
-    return Path("/")
+def _nearest(path: str | os.PathLike[str]) -> str:
+    place = os.path.join(os.getcwd(), path)
+    while not os.path.exists(place):
+        place = os.path.dirname(place)
+    return place

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.http import Http404
 
 from runs_app.api.runs import run_out
 from runs_app.history.run_filters import RunFilter
@@ -10,7 +11,7 @@ from runs_app.models import Run
 from runs_app.search import run_lists
 from runs_app.states import Kind, Status
 from tempo_site.lib import humanize
-from tempo_site.lib.console.numbers import whole_number
+from tempo_site.lib.console.arguments import whole_number
 from tempo_site.lib.console.tables import as_json, moment, table
 
 HEADINGS = ("run", "script", "status", "began", "took", "why")
@@ -46,7 +47,10 @@ class Command(BaseCommand):
         chosen = RunFilter(
             script=options["script"], status=options["status"], kind=Kind.SCRIPT.value
         )
-        runs = run_lists.page(chosen, limit=options["limit"]).runs
+        try:
+            runs = run_lists.page(chosen, limit=options["limit"]).runs
+        except Http404 as error:
+            raise CommandError(str(error)) from error
         if options["json"]:
             for run in runs:
                 self.stdout.write(as_json(run_out(run).model_dump()))

@@ -8,7 +8,7 @@ from django.utils import timezone
 from runs_app.admission import explain
 from runs_app.api.runs import queue_item
 from runs_app.engine import engine
-from tempo_site.lib.console.numbers import MOST_LINES, whole_number
+from tempo_site.lib.console.arguments import MAX_LINES, whole_number
 from tempo_site.lib.console.tables import as_json, moment, table
 
 MAX_ROWS = 1000
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--limit",
-            type=whole_number(1, MOST_LINES),
+            type=whole_number(1, MAX_LINES),
             default=MAX_ROWS,
             help=f"Show at most so many (default: {MAX_ROWS}).",
         )

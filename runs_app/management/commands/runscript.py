@@ -3,6 +3,7 @@
 import re
 import signal
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from runs_app.triggers import confirmation, triggers
 from scripts_app.models import Script
 from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console import caller
+from tempo_site.lib.console.arguments import MISUSED
 from tempo_site.lib.console.tables import as_json
 
 REFUSED = 75  # EX_TEMPFAIL of sysexits.h: not now, try again later
@@ -36,6 +38,7 @@ class Command(ActingCommand):
         parser.add_argument(
             "--param",
             action="append",
+            type=name_and_value,
             default=[],
             metavar="NAME=VALUE",
             help="An input of the run; may be repeated.",
@@ -92,7 +95,7 @@ class Command(ActingCommand):
             run = triggers.start(
                 script,
                 trigger=Trigger.COMMAND,
-                by=caller.name(),
+                by=caller.user(),
                 now=timezone.now(),
                 params=inputs,
             )
@@ -109,15 +112,20 @@ class Command(ActingCommand):
         return run
 
 
-def inputs_of(arguments: Sequence[str]) -> dict[str, str]:
-    """Read `NAME=VALUE` arguments; a value may be empty and may hold further `=`. Raises CommandError."""
+def name_and_value(text: str) -> tuple[str, str]:
+    """Read `NAME=VALUE`; a value may be empty and may hold further `=`."""
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise ArgumentTypeError(f"`{text}` is no NAME=VALUE")
+    return name, value
+
+
+def inputs_of(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the values by name. Raises CommandError for a name that is given twice."""
     inputs: dict[str, str] = {}
-    for argument in arguments:
-        name, sign, value = argument.partition("=")
+    for name, value in pairs:
         if name in inputs:
-            raise CommandError(f"`--param {argument}` is given twice.", returncode=NOT_RUN)
-        if not sign or not name:
-            raise CommandError(f"`--param {argument}` is no NAME=VALUE.", returncode=NOT_RUN)
+            raise CommandError(f"`--param {name}` is given twice.", returncode=MISUSED)
         inputs[name] = value
     return inputs
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
+from django.http import Http404
 
 from runs_app.search import found_lines, query, search
 from runs_app.search.patterns import TooSlow
 from runs_app.search.query import Query
 from runs_app.search.search import Results
-from tempo_site.lib.console.numbers import MOST_LINES, whole_number
+from tempo_site.lib.console.arguments import MAX_LINES, whole_number
 
 LIMIT = 50
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--limit",
-            type=whole_number(1, MOST_LINES),
+            type=whole_number(1, MAX_LINES),
             default=LIMIT,
             help=f"Show at most so many lines (default: {LIMIT}).",
         )
@@ -45,7 +46,7 @@ class Command(BaseCommand):
             while left > 0 and results.next_cursor:
                 results = self.show_page(asked, results.next_cursor, left, as_json=options["json"])
                 left -= len(results.hits)
-        except (query.QueryError, TooSlow, search.Busy) as problem:
+        except (query.QueryError, TooSlow, search.Busy, Http404) as problem:
             raise CommandError(str(problem)) from problem
         if left == limit and not options["json"]:
             self.stdout.write("Nothing was found.")

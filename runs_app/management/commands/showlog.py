@@ -12,7 +12,7 @@ from runs_app.management import watching
 from runs_app.models import Run
 from runs_app.output import log, script_text
 from runs_app.output.script_text import BOTH, LinesFrom, ScriptText
-from tempo_site.lib.console.numbers import MOST_LINES, whole_number
+from tempo_site.lib.console.arguments import MAX_LINES, whole_number
 
 LETTERS = {"": BOTH, "stdout": "O", "stderr": "E"}
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--tail",
-            type=whole_number(0, MOST_LINES),
+            type=whole_number(0, MAX_LINES),
             help="Begin with the last so many lines; 0: with what comes.",
         )
         parser.add_argument(

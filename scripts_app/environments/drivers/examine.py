@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 from typing import TypedDict
 
-from scripts_app.environments.drivers import build_config, packages
+from scripts_app.environments.drivers import build_config, packages, start_program
 from scripts_app.environments.drivers.build_config import BuildError
 
 MAX_READY_BYTES = 64 * 1024**2
-_PRINT_MINOR = "import sys; print('%d.%d' % sys.version_info[:2])"
 # What Python executes or imports. Other files, as caches that a library keeps beside itself, change nothing.
 _CODE = re.compile(r"bin/.*|pyvenv\.cfg|.*\.(?:py|pyc|pyd|pth|so|so\.[0-9.]+)", re.DOTALL)
 # Written later into an environment of an older Tempo.
@@ -61,11 +60,11 @@ def main(question: str) -> int:
 
 
 def start_fault(asked: Question, home: Path) -> str:
-    """Start the Python behind the environment, without the environment."""
+    """Start the Python behind the environment, without the environment, and look at the program that starts scripts."""
     python = os.path.realpath(home / "bin" / "python")
     if python.startswith(f"{os.path.realpath(asked['environments'])}/"):
         return "its Python was replaced"
-    argv = [python, "-I", "-S", "-c", _PRINT_MINOR]
+    argv = [python, "-I", "-S", "-c", start_program.LOOK, *start_files(home)]
     try:
         answer = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
@@ -77,10 +76,21 @@ def start_fault(asked: Question, home: Path) -> str:
     if answer.returncode != 0:
         sys.stderr.write(answer.stderr)
         return f"its Python does not start: {complaint(answer)}"
-    minor = answer.stdout.strip()
+    minor, *damaged = answer.stdout.splitlines() or [""]
     if minor != asked["minor"]:
         return f"it was made for Python {asked['minor']}, and its Python is {minor} now"
+    if damaged:
+        return f"its file {readable(os.path.relpath(damaged[0], home))} is damaged"
     return ""
+
+
+def start_files(home: Path) -> list[str]:
+    """Return the program that starts scripts, and its byte code; nothing where runs are not given that."""
+    for start in home.glob(_ADDED):
+        compiled = start_program.byte_code_of(start)
+        if compiled:
+            return [str(start), str(compiled)]
+    return []
 
 
 def complaint(answer: "subprocess.CompletedProcess[str]") -> str:

@@ -58,43 +58,51 @@ class _Code:
             sys.__excepthook__(kind, error, trace)
 
 
-class _Compiled(Exception):
-    pass
+class _BeforeFirstLine(Exception):
+    """Ends `exec()` when it has compiled a text and has not begun to run it."""
 
 
-def _compiled(data, name):
-    """Return what `compile()` would, whose first call in a process takes 1 to 2 ms to make all classes of `ast`.
+def _compile(data, name):
+    """Return `compile(data, name, "exec")`, 1 to 2 ms sooner: its first call in a process makes all classes of `ast`.
 
-    `exec()` of a text makes none. It is stopped in front of the first instruction, and its code is given the name.
-    What is to be told of the text, an error or a warning, is left to `compile()`, which names the file.
+    `exec()` compiles a text without them, so the code is taken from there. A text with an error, or one that Python
+    warns of, is left to `compile()`: what that says names the file.
     """
+    code = _code_of_exec(data)
+    if code is None:
+        return compile(data, name, "exec", 0, True)
+    return _renamed(code, name)
+
+
+def _code_of_exec(data):
+    """Return the code that `exec()` makes of a text, of which nothing is run; None for an error or a warning."""
     import _warnings
     import sys
 
     codes = []
 
-    def stop(frame, event, _argument):
+    # Python calls this before the first line of any code.
+    def take_code(frame, event, _argument):
         if event == "call":
             codes.append(frame.f_code)
-            raise _Compiled
+            raise _BeforeFirstLine
 
     profile = sys.getprofile()
     filters = list(_warnings.filters)
     _warnings.filters[:] = [("error", None, Warning, None, 0)]
-    sys.setprofile(stop)
+    sys.setprofile(take_code)
     try:
         exec(data, {})
-    except BaseException:
+    except BaseException:  # also what a warning became
         pass
     finally:
         sys.setprofile(profile)
         _warnings.filters[:] = filters
-    if codes:
-        return _renamed(codes[0], name)
-    return compile(data, name, "exec", 0, True)
+    return codes[0] if codes else None
 
 
 def _renamed(code, name):
+    """Return the code with the name of its file, which `exec()` does not know."""
     kind = type(code)
     constants = [_renamed(one, name) if type(one) is kind else one for one in code.co_consts]
     return code.replace(co_filename=name, co_consts=tuple(constants))
@@ -117,12 +125,12 @@ def _start(names):
         sys.path[0] = files
         # By this name multiprocessing finds the script in a process that it starts afresh.
         names["__spec__"] = type(sys.__spec__)("_tempo_main", None)
-    text = _compiled(code.data, code.name)
-    for own in ("_Code", "_Compiled", "_compiled", "_renamed", "_start"):
+    main = _compile(code.data, code.name)
+    for own in ("_Code", "_BeforeFirstLine", "_compile", "_code_of_exec", "_renamed", "_start"):
         del names[own]
     names["__file__"] = code.name
     names["__doc__"] = None
-    exec(text, names)
+    exec(main, names)
 
 
 _start(globals())

@@ -16,6 +16,7 @@ from scripts_app.schedules import schedules
 from scripts_app.scripts import ScriptError
 from scripts_app.timing.rule import TimingError
 from tempo_site.audit.commands import ActingCommand
+from tempo_site.lib.console.arguments import MISUSED
 from tempo_site.lib.console.tables import as_json
 
 STDIN = "-"
@@ -40,9 +41,11 @@ class Command(ActingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["name"]
         if not name and options["file"] == STDIN:
-            raise CommandError("A script from standard input needs a name.\nhint: add --name NAME")
+            sentence = "A script from standard input needs a name.\nhint: add --name NAME"
+            raise CommandError(sentence, returncode=MISUSED)
         if options["zone"] and not options["cron"]:
-            raise CommandError("--zone is that of a schedule.\nhint: add --cron")
+            sentence = "--zone is that of a schedule.\nhint: add --cron"
+            raise CommandError(sentence, returncode=MISUSED)
         code = read_text(options["file"])
         requirements = read_text(options["requirements"]) if options["requirements"] else ""
         try:

@@ -19,7 +19,7 @@ from scripts_app.timing import rule
 from scripts_app.timing.rule import TimingError
 from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib.console import tables
-from tempo_site.lib.console.numbers import whole_number
+from tempo_site.lib.console.arguments import whole_number
 
 STDIN = "-"
 SYSTEM = Path("/etc/crontab")

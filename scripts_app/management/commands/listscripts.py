@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.http import Http404
 from django.utils import timezone
 
-from scripts_app import lookup
+from scripts_app import folders, lookup
 from scripts_app.api.scripts import script_out
 from scripts_app.models import Script
 from scripts_app.schedules import outlook
@@ -32,9 +33,9 @@ class Command(BaseCommand):
         among = Script.objects.restorable() if options["deleted"] else Script.objects.present()
         found = lookup.scripts(outlook.with_alarms(among)).order_by("slug")
         if options["folder"]:
-            folder = options["folder"].strip("/")
-            below = found.filter(folder__path__startswith=f"{folder}/")
-            found = found.filter(folder__path=folder) | below
+            found = found.filter(
+                folders.within(known_folder(options["folder"]), field="folder__path")
+            )
         if options["json"]:
             for script in found:
                 self.stdout.write(as_json(script_out(script).model_dump()))
@@ -53,3 +54,11 @@ def cells(script: Any) -> tuple[str, ...]:
     version = str(script.version.number) if script.version else "-"
     next_start = moment(script.next_at) if script.enabled else "disabled"
     return script.slug, script.name, folder, version, next_start
+
+
+def known_folder(path: str) -> str:
+    """Return the path as it is stored. Raises CommandError where there is no such folder."""
+    try:
+        return lookup.folder_at(path.strip("/")).path
+    except Http404 as error:
+        raise CommandError(str(error)) from error

@@ -1,6 +1,5 @@
 """`tempo pauseall [--until MOMENT]`: no schedule fires until a moment, or until `resumeall`."""
 
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -10,7 +9,7 @@ from scripts_app.api.pauses import pause_out
 from scripts_app.schedules import global_pause
 from scripts_app.timing.rule import TimingError
 from tempo_site.audit.commands import ActingCommand
-from tempo_site.lib.console import caller
+from tempo_site.lib.console import arguments, caller
 from tempo_site.lib.console.tables import as_json, moment
 
 
@@ -22,13 +21,14 @@ class Command(ActingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--until",
+            type=arguments.moment,
             metavar="MOMENT",
             help="Like `2026-12-01T06:00`, in the server's time zone; without it until `resumeall`.",
         )
         parser.add_argument("--json", action="store_true", help="Print the pause as in the API.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        until = None if options["until"] is None else parse_moment(options["until"])
+        until = options["until"]
         try:
             pause = global_pause.pause_all(until=until, by=caller.name(), now=timezone.now())
         except TimingError as refusal:
@@ -38,13 +38,3 @@ class Command(ActingCommand):
         else:
             end = f"until {moment(until)}" if until else "until `resumeall`"
             self.stdout.write(f"All schedules are paused {end}.")
-
-
-def parse_moment(text: str) -> datetime:
-    """Read a moment, without an offset in the server's time zone. Raises CommandError."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        sentence = f"`{text}` is no time.\nhint: write it like `2026-12-01T06:00`"
-        raise CommandError(sentence) from None
-    return when if timezone.is_aware(when) else timezone.make_aware(when)

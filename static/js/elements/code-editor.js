@@ -37,10 +37,11 @@ class CodeEditor extends HTMLElement {
     this.button = this.querySelector("[data-switch]");
     this.button.hidden = false;
     this.tools = new CodeTools(this);
-    this.button.addEventListener("click", () => this.choose(this.ace ? "plain" : "rich"));
+    this.isPlain = storage.read(STORAGE_NAME) === "plain";
+    this.button.addEventListener("click", () => this.choose(this.isPlain ? "rich" : "plain"));
     for (const kind of ["keyup", "click", "input"]) this.area.addEventListener(kind, () => this.reportCursor());
     for (const label of this.area.labels) label.addEventListener("click", () => this.ace?.focus());
-    const shown = storage.read(STORAGE_NAME) === "plain" ? this.name() : this.enrich();
+    const shown = this.isPlain ? this.name() : this.enrich();
     Promise.resolve(shown).then(() => this.goToAddress());
   }
 
@@ -140,11 +141,13 @@ class CodeEditor extends HTMLElement {
 
   // --- plain or rich ----------------------------------------------------------------------------
   choose(kind) {
+    this.isPlain = kind === "plain";
     storage.write(STORAGE_NAME, kind);
     const { line, column } = this.cursor;
-    if (kind === "plain") this.simplify();
-    else this.enrich().then(() => this.goTo(line, column));
-    if (kind === "plain") this.goTo(line, column);
+    if (!this.isPlain) return this.enrich().then(() => this.goTo(line, column));
+    this.simplify();
+    this.name();
+    return this.goTo(line, column);
   }
 
   async enrich() {
@@ -153,10 +156,11 @@ class CodeEditor extends HTMLElement {
     } catch (error) {
       console.warn("the editor was not loaded:", error); // the textarea is there, nothing is lost
       ready = undefined;
+      this.isPlain = true;
       this.name();
       return;
     }
-    if (this.ace || !this.isConnected) return;
+    if (this.ace || this.isPlain || !this.isConnected) return; // plain text was asked for meanwhile
     this.box = document.createElement("div");
     this.area.after(this.box);
     const mode = `ace/mode/${this.dataset.language ?? "python"}`;
@@ -182,7 +186,6 @@ class CodeEditor extends HTMLElement {
     this.box.remove();
     this.ace = null;
     this.marks = [];
-    this.name();
   }
 
   name() {

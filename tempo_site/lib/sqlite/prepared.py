@@ -1,12 +1,16 @@
-"""Queries of the ORM whose SQL is built once: building it takes ten times as long as SQLite takes to answer."""
+"""Queries of the ORM whose SQL is built once: building it takes ten times as long as SQLite takes to answer.
+
+And the INSERT of a model.
+"""
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connection
-from django.db.models import Expression, Model, QuerySet
+from django.db.models import DateTimeField, Expression, Field, JSONField, Model, QuerySet
 from django.db.models.query import RelatedPopulator, get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -99,3 +103,42 @@ def _instance(statement: _Statement, row: list[Any]) -> Any:
     for name, place in statement.annotations.items():
         setattr(found, name, row[place])
     return found
+
+
+class PreparedInsert(Generic[Row]):
+    """Stores new rows of a model as `bulk_create` does, in a tenth of the time."""
+
+    def __init__(self, model: type[Row], *, has_key: bool) -> None:
+        # `has_key`: whether rows bring their primary keys along; else the database gives them, and they stay unknown.
+        fields = [
+            field for field in model._meta.concrete_fields if has_key or not field.primary_key
+        ]
+        self._stored_by = [(field.attname, stored_by(field)) for field in fields]
+        columns = ", ".join(str(field.column) for field in fields)
+        places = ", ".join(["%s"] * len(fields))
+        self._sql = f"INSERT INTO {model._meta.db_table} ({columns}) VALUES ({places})"
+
+    def store(self, rows: Sequence[Row]) -> None:
+        with connection.cursor() as cursor:
+            cursor.executemany(self._sql, [self._values(row) for row in rows])
+        for row in rows:
+            row._state.adding = False
+            row._state.db = connection.alias
+
+    def _values(self, row: Row) -> list[Any]:
+        values = []
+        for name, stored in self._stored_by:
+            value = getattr(row, name)
+            if stored is not None and value is not None:
+                value = stored(value)
+            values.append(value)
+        return values
+
+
+def stored_by(field: "Field[Any, Any]") -> Callable[[Any], Any] | None:
+    """Return what makes of a value, other than None, what the field stores; None where that is the value itself."""
+    if isinstance(field, DateTimeField):
+        return connection.ops.adapt_datetimefield_value
+    if isinstance(field, JSONField):
+        return functools.partial(json.dumps, cls=field.encoder)
+    return None

@@ -1,17 +1,16 @@
 """`manage.py createkey NAME`: make an API key."""
 
-from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
 from scripts_app import reach
 from tempo_site.accounts import keys
 from tempo_site.accounts.keys import KeyRefused
 from tempo_site.audit.commands import ActingCommand
+from tempo_site.lib.console import arguments
 from tempo_site.lib.console.tables import as_json
 from tempo_site.models import ApiKey
 from tempo_site.rest.keys import new_key_out
@@ -41,6 +40,7 @@ class Command(ActingCommand):
             parser.add_argument(option, action="append", default=[], metavar="NAME", help=text)
         parser.add_argument(
             "--expires",
+            type=arguments.moment,
             metavar="WHEN",
             help="From when on it is refused: `2027-01-31` or `2027-01-31T12:00`, in Tempo's time zone.",
         )
@@ -56,7 +56,7 @@ class Command(ActingCommand):
                 name=options["name"],
                 scope=options["scope"],
                 limits=limits,
-                expires_at=moment(options["expires"]),
+                expires_at=options["expires"],
                 now=timezone.now(),
             )
         except ValidationError as error:
@@ -72,17 +72,3 @@ class Command(ActingCommand):
 def in_words(error: ValidationError) -> str:
     fields = error.message_dict.items()
     return " ".join(f"`{name}`: {' '.join(messages)}" for name, messages in fields)
-
-
-def moment(text: str | None) -> datetime | None:
-    """Read a moment, or the beginning of a day. Raise CommandError."""
-    if text is None:
-        return None
-    try:
-        day = parse_date(text)
-        found = datetime(day.year, day.month, day.day) if day else parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise CommandError(f"`{text}` is no time.\nhint: write 2027-01-31 or 2027-01-31T12:00")
-    return found if timezone.is_aware(found) else timezone.make_aware(found)

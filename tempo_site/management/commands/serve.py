@@ -107,12 +107,14 @@ def launcher_argv(lock: int, options: dict[str, Any], user: User | None) -> list
     """Return the launcher's command line, and behind `--` that of `web`; `web` becomes `user`."""
     manage = str(settings.BASE_DIR / "manage.py")
     if options["reload"]:  # for developers: with whole tracebacks
-        web = [sys.executable, manage, "web", "--reload"]
+        python = [sys.executable]
+        web = [*python, manage, "web", "--reload"]
     else:
-        web = [sys.executable, *byte_code.flags(), manage, "web"]
+        python = [sys.executable, *byte_code.flags()]
+        web = [*python, manage, "web"]
     web_user = ["--web-user", f"{user.uid}:{user.gid}"] if user else []
     return [
-        sys.executable, "-I", "-S", str(LAUNCHER),
+        *python, "-I", "-S", str(LAUNCHER),
         "--data", str(paths.data()),
         "--host", options["host"],
         "--port", str(options["port"]),

@@ -1,5 +1,7 @@
 """What a run that does nothing costs launcher and runner, in counted calls, which no load on the machine changes."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,10 +10,29 @@ import pytest
 
 from runs_app.launcher import locks
 from tests.runs_app.launcher.harness import LauncherHarness, wait_for
+from tests.service import ROOT
 
 COUNTED = Path(__file__).with_name("counted.py")
 NEVER, AT_ONCE = "1000", "0"
 MAX_OPENED = 8
+# Each a quarter to a whole MB of the launcher's memory. `pathlib` came once with one function for a path.
+HEAVY = {
+    "argparse",
+    "asyncio",
+    "dataclasses",
+    "inspect",
+    "logging",
+    "pathlib",
+    "shutil",
+    "subprocess",
+    "tempfile",
+}
+LOADED = """
+import sys
+sys.path.append(sys.argv[1])
+from runs_app.launcher import server
+print(*sys.modules)
+"""
 Count = Callable[[str], list[str]]
 
 
@@ -65,3 +86,10 @@ def test_a_run_that_stays_is_written_down_without_a_sync(tmp_path: Path) -> None
 
     assert "state.json.tmp" in of_kind(calls, "make")
     assert len(of_kind(calls, "sync")) == 2
+
+
+def test_the_launcher_imports_nothing_heavy() -> None:
+    command = [sys.executable, "-I", "-S", "-c", LOADED, str(ROOT)]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "runs_app.launcher.runner" in loaded
+    assert HEAVY.isdisjoint(loaded)

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 from tests.runs_app.launcher.confined import SCRIPT_USER, SERVICE_USER
-from tests.runs_app.launcher.test_isolation import WEB, Folders, is_as_made, needs_root
+from tests.runs_app.launcher.test_giving import WEB, Folders, is_as_made, needs_root
 
 pytestmark = needs_root
 

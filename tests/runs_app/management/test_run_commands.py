@@ -44,7 +44,7 @@ def test_listruns_shows_the_newest_first_and_what_was_asked_for() -> None:
     (only,) = said("listruns", "--status", "bad", "--json").splitlines()
     assert (json.loads(only)["id"], json.loads(only)["script"]) == (first.pk, "hello")
     assert len(said("listruns", "--limit", "1").splitlines()) == 2
-    assert said("listruns", "--script", "nothing") == "There are no such runs.\n"
+    assert said("listruns", "--script", "other", "--status", "bad") == "There are no such runs.\n"
 
 
 def test_showlog_writes_what_the_script_wrote(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -67,6 +67,14 @@ def test_showlog_writes_what_the_script_wrote(capfdbinary: pytest.CaptureFixture
 def test_a_run_that_is_not_there_is_named(command: str) -> None:
     with pytest.raises(CommandError, match="There is no run 4711"):
         call_command(command, "4711")
+
+
+@pytest.mark.parametrize(
+    "words", [["listruns", "--script", "nothing"], ["searchlogs", "error", "script:nothing"]]
+)
+def test_a_script_that_is_not_there_is_named(words: list[str]) -> None:
+    with pytest.raises(CommandError, match="There is no script `nothing`"):
+        call_command(*words)
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "-9" + "9" * 20, "9" * 20])

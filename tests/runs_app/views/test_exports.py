@@ -85,7 +85,8 @@ def test_the_days_of_a_script_are_a_file(browser: Client, script: Script) -> Non
 
 def test_a_file_has_the_filters_of_its_page(admin_client: Client, script: Script) -> None:
     assert read_json(admin_client, "/scripts", {"q": "nothing"}) == []
-    assert read_json(admin_client, "/failures", {"script": "nothing"}) == []
+    assert read_json(admin_client, "/failures", {"script": make_script("Other").slug}) == []
+    assert admin_client.get("/failures.json", {"script": "nothing"}).status_code == 404
     assert read_json(admin_client, "/notifications/deliveries", {"status": "failed"}) == []
 
 

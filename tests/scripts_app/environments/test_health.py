@@ -219,6 +219,18 @@ def test_an_environment_of_an_older_tempo_has_no_foreign_code(environment: Envir
     assert "planted.py" in health.examine(environment)
 
 
+@pytest.mark.parametrize(("old", "new"), [(b"TEMPO_FILES", b"TEMPO_FILED"), (b"TEMPO_FILES", b"")])
+def test_damaged_byte_code_of_the_program_that_starts_scripts_is_a_fault(
+    environment: Environment, old: bytes, new: bytes
+) -> None:
+    name = f"__pycache__/_tempo_main.{sys.implementation.cache_tag}.pyc"
+    compiled = module(environment).parent / name
+    content = compiled.read_bytes()
+    compiled.unlink()
+    compiled.write_bytes(content.replace(old, new) if new else content[: content.index(old)])
+    assert health.examine(environment) == f"its file {name} is damaged"
+
+
 def test_a_damaged_mark_of_a_whole_environment_is_a_fault(
     script: Script, environment: Environment
 ) -> None:

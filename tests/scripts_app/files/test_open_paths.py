@@ -1,5 +1,6 @@
 """Paths that staff open to scripts: what is refused, to whom they are open, who may say so."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def refused() -> list[str]:
         *("/", "/proc", "/proc/1", "/sys", "/run", "/proc/../proc", "//proc"),
         *(str(data), str(data / "runs"), str(data.parent), f"{data}/../data"),
         *(str(settings.BASE_DIR), str(settings.BASE_DIR / "tempo_site"), sys.prefix),
+        *(sys.base_prefix, f"{sys.base_prefix}/bin", str(Path(json.__file__).parent)),
     ]
 
 

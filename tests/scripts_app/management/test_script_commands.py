@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.utils import timezone
 
 from scripts_app.models import Schedule, Script
@@ -40,7 +40,7 @@ def test_addscript_makes_a_script_with_packages_and_a_schedule(file: Path, tmp_p
     )
     script = Script.objects.get()
     assert script.name == "Nightly backup" and str(script.folder) == "Ops"
-    assert script.version is not None
+    assert script.version and script.version.saved_by.startswith("command: addscript (")
     assert (script.version.code, script.version.requirements) == ("print('hello')\n", "requests\n")
     schedule = Schedule.objects.get()
     assert (schedule.cron, schedule.timezone) == ("30 2 * * *", "Europe/Berlin")
@@ -88,6 +88,8 @@ def test_listscripts_and_showscript_tell_the_next_start() -> None:
     assert schedule.describe() in shown and "-01-01 00:00:00" in shown
     assert said("showscript", "hello", "--code") == "print('hello')\n"
     assert json.loads(said("showscript", "hello", "--json"))["schedules"][0]["id"] == schedule.pk
+    with pytest.raises(CommandError, match="There is no folder `ops`"):
+        call_command("listscripts", "--folder", "ops")
     with pytest.raises(CommandError, match="There is no script `nothing`"):
         call_command("showscript", "nothing")
 
@@ -111,3 +113,20 @@ def test_pauseall_and_resumeall_are_the_pause_of_all_schedules() -> None:
 def test_pauseall_refuses_what_is_no_moment_to_come(moment: str, why: str) -> None:
     with pytest.raises(CommandError, match=why):
         call_command("pauseall", "--until", moment)
+
+
+@pytest.mark.parametrize(
+    ("command", "argv"),
+    [
+        ("pauseall", ["--until", "tomorrow"]),
+        ("createkey", ["ci", "--expires", "9999-12-31"]),
+        ("addscript", ["-"]),
+        ("addscript", ["a.py", "--zone", "UTC"]),
+        ("sendtest", []),
+    ],
+)
+def test_a_command_that_is_not_written_right_ends_with_2(command: str, argv: list[str]) -> None:
+    module = load_command_class(str(get_commands()[command]), command)
+    with pytest.raises(SystemExit) as end:
+        module.run_from_argv(["tempo", command, *argv])
+    assert end.value.code == 2

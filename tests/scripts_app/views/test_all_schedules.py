@@ -14,6 +14,7 @@ from scripts_app.models import CalendarKey, Schedule
 from scripts_app.schedules import all_schedules, calendar_feed, outlook
 from scripts_app.views.all_schedules import page
 from tempo_site.models import AuditEntry
+from tempo_site.stored_settings import general, store
 from tests.factories import make_schedule, make_script
 
 PAGE = "/schedules/"
@@ -98,6 +99,8 @@ def test_the_next_start_of_those_that_have_one_is_skipped(
     assert "Skipped the next start of 1 schedule." in page and "No start is to come" in page
     schedule.refresh_from_db()
     assert outlook.skipped_start(schedule, timezone.now()) == first
+    states = [row.state for row in all_schedules.rows(now=timezone.now())]
+    assert states == ["skips", "on"]
 
 
 def test_those_that_can_be_moved_are_and_the_others_say_why(
@@ -156,10 +159,12 @@ def browser(client: Client, user: User) -> Client:
 
 
 def test_a_calendar_reads_what_will_start(browser: Client, schedule: Schedule) -> None:
+    store.save({general.NAME: "NAS, attic"}, by="root")
     answer = read(new_address(browser))
     text = answer.content.decode().replace("\r\n ", "")
     assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
     assert text.count("BEGIN:VEVENT\r\n") in (30, 31)
+    assert "X-WR-CALNAME:Tempo NAS\\, attic\r\n" in text
     assert "SUMMARY:Backup\\, nightly\\; all\r\n" in text
     assert schedule.next_at and f"DTSTART:{schedule.next_at:%Y%m%dT%H%M%SZ}\r\n" in text
 

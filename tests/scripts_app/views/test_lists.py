@@ -242,6 +242,12 @@ def test_each_row_says_when_it_runs_and_can_be_run_and_switched_on(browser: Clie
     make_schedule(script, every_s=3600)
     text = text_of(browser)
     assert "At 03:00, and 1 more" in text
+    schedule = make_schedule(make_script("Off"), kind="cron", cron="0 4 * * *", enabled=False)
+    tab = reverse("script-schedule", args=[schedule.script.slug])
+    assert f'<a class="small" href="{tab}">At 04:00</a>' in text_of(browser)
+    schedule.timezone = "Asia/Tokyo"
+    schedule.save()
+    assert f'<a class="small" href="{tab}">At 04:00 Asia/Tokyo</a>' in text_of(browser)
     assert f'formaction="{reverse("script-run", args=[script.slug])}"' in text
     scripts.update(script, by=None, now=timezone.now(), enabled=False)
     assert "Switch on" in text_of(browser)
@@ -259,9 +265,19 @@ def test_it_narrows_by_tag_and_sorts(browser: Client) -> None:
     assert listed(browser, tag="größe") == ["soon"]
     assert listed(browser, sort="next") == ["soon", "late", "never"]
     assert listed(browser, sort="last")[0] == "late"
+    assert '<th aria-sort="descending">' in text_of(browser, sort="last")
     assert listed(browser, sort="nonsense") == ["late", "never", "soon"]
     assert '<option value="größe"' in text_of(browser)
     assert soon.tags == ["größe"]
+
+
+def test_the_head_of_a_script_names_eight_of_its_tags_and_counts_the_others(
+    browser: Client,
+) -> None:
+    script = make_script(tags=[f"tag-{number:02}" for number in range(50)])
+    head = browser.get(reverse("script-overview", args=[script.slug])).content.decode()
+    assert head.count('<bdi class="tag">') == 8
+    assert "and 42 more" in head
 
 
 def test_a_star_brings_a_script_to_the_top_of_ones_own_list(browser: Client, staff: User) -> None:

@@ -144,6 +144,8 @@ def test_a_limited_key_sees_its_scripts_in_lists_and_no_others(
     assert [row["slug"] for row in found["/scripts"]] == ["ours"]
     assert {row["script"] for row in found["/runs"]} == {"ours"}
     assert [(row["script"], row["position"]) for row in found["/queue"]] == [("ours", 1)]
+    for name in ("theirs", "nothing"):
+        assert send(limited_to(ours), "GET", f"/runs?script={name}")[1]["items"] == []
     everything = send(limited_to(ours), "GET", "/runs?kind=all")[1]["items"]
     assert {row["script"] for row in everything} == {"ours"}
 
@@ -294,8 +296,8 @@ def test_saving_the_page_of_a_key_whose_folder_is_gone_does_not_lift_its_limits(
 
 def test_the_commands_make_list_and_revoke_limited_keys(ours: Script) -> None:
     printed = io.StringIO()
-    options = {"scope": "run", "script": ["ours"], "expires": "2099-01-31", "stdout": printed}
-    call_command("createkey", "ci", **options)
+    options = ["--scope", "run", "--script", "ours", "--expires", "2099-01-31"]
+    call_command("createkey", "ci", *options, stdout=printed)
     token = printed.getvalue().strip()
     listed = io.StringIO()
     call_command("listkeys", "--json", stdout=listed)

@@ -85,6 +85,23 @@ def test_a_command_of_root_is_given_by_whose_database_it_is_unless_the_settings_
 
 
 @pytest.mark.usefixtures("as_root", "home")
+@pytest.mark.parametrize(("begins_folder", "became"), [(False, [ANYBODY]), (True, [])])
+def test_where_tempo_was_never_started_a_command_of_root_is_given_by_whose_folder_it_is(
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+    begins_folder: bool,
+    became: list[User],
+) -> None:
+    done: list[User] = []
+    monkeypatch.setattr(users, "become", done.append)
+    settings.PUID, settings.PGID = None, None
+    paths.data().mkdir(exist_ok=True)
+    os.chown(paths.data(), *ANYBODY)
+    service_user.step_down(begins_folder=begins_folder)
+    assert done == became
+
+
+@pytest.mark.usefixtures("as_root", "home")
 def test_a_command_gives_nothing_to_a_user_that_cannot_read_tempo(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -90,3 +90,10 @@ def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
     keys = {starter.communicate(timeout=120)[0].strip() for starter in starters}
     assert len(keys) == 1
     assert not secret_key.is_weak(keys.pop())
+
+
+def test_a_key_that_root_makes_belongs_to_whose_folder_it_is(tmp_path: Path) -> None:
+    os.chown(tmp_path, 1234, 2345)
+    secret_key.read_or_generate(tmp_path / "secret_key")
+    status = (tmp_path / "secret_key").stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (1234, 2345, 0o600)

@@ -49,8 +49,9 @@ def test_the_lock_outlives_exec() -> None:
 def test_the_launcher_gets_what_serve_was_asked_for() -> None:
     argv = serve.launcher_argv(9, OPTIONS | {"host": "::1", "port": 8123}, None)
     options, web = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
-    assert options[1:3] == ["-I", "-S"]
-    pairs = dict(zip(options[4::2], options[5::2], strict=True))
+    options = options[options.index("-I") :]
+    assert options[1] == "-S"
+    pairs = dict(zip(options[3::2], options[4::2], strict=True))
     assert (pairs["--host"], pairs["--port"], pairs["--lock-fd"]) == ("::1", "8123", "9")
     assert pairs["--data"] == str(paths.data())
     assert web[-1] == "web"
@@ -60,11 +61,16 @@ def test_reload_is_handed_to_web() -> None:
     assert serve.launcher_argv(9, OPTIONS | {"reload": True}, None)[-2:] == ["web", "--reload"]
 
 
-def test_web_alone_has_byte_code_without_docstrings() -> None:
+def test_launcher_and_web_have_byte_code_without_docstrings() -> None:
     argv = serve.launcher_argv(9, OPTIONS, None)
     options, web = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     assert web[1:-2] == byte_code.FLAGS
-    assert "-OO" not in options
+    assert options[1 : options.index("-I")] == byte_code.FLAGS
+
+
+def test_a_developer_has_byte_code_with_docstrings() -> None:
+    argv = serve.launcher_argv(9, OPTIONS | {"reload": True}, None)
+    assert "-OO" not in argv
 
 
 def test_byte_code_that_was_not_made_at_set_up_is_not_asked_for(

@@ -3,15 +3,15 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Coalesce
 
 from runs_app import states
 from runs_app.states import Isolation, Kind, Reason, Status, Trigger
-from scripts_app.models import Environment, Folder, Schedule, Script, Version
+from scripts_app.models import Environment, Schedule, Script, Version
 from tempo_site.lib import humanize
 
+OWN_WORDS = {Kind.BUILD: "build", Kind.INSTALL: "installation", Kind.BACKUP: "backup"}
 BACKUP_WORK = {
     "make": "makes a backup",
     "verify": "verifies a backup",
@@ -67,9 +67,6 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Move these rows by a conditional UPDATE; False when another caller was faster or the move is not legal."""
         movable = self.filter(status__in=states.sources_of(target))
         return movable.update(status=target, **fields) > 0
-
-
-OWN_WORDS = {Kind.BUILD: "build", Kind.INSTALL: "installation", Kind.BACKUP: "backup"}
 
 
 class Run(models.Model):
@@ -383,172 +380,3 @@ class RunPayload(models.Model):
 
     def __str__(self) -> str:
         return f"payload of run {self.run}"
-
-
-class DailyFigures(models.Model):
-    """What the runs of a script that ended on one day add up to; without a script: of all scripts together.
-
-    `figures/tally.py` says what each column is. The rows stay when runs are pruned.
-    """
-
-    script = models.ForeignKey(Script, models.CASCADE, null=True, related_name="+", db_index=False)
-    day = models.DateField()
-    succeeded = models.PositiveIntegerField(default=0)
-    failed = models.PositiveIntegerField(default=0)
-    timed_out = models.PositiveIntegerField(default=0)
-    cancelled = models.PositiveIntegerField(default=0)
-    lost = models.PositiveIntegerField(default=0)
-    skipped = models.PositiveIntegerField(default=0)
-    missed = models.PositiveIntegerField(default=0)
-    duration_s = models.FloatField(default=0)
-    duration_min_s = models.FloatField(null=True)
-    duration_max_s = models.FloatField(null=True)
-    durations = models.JSONField(default=dict)
-    cpu_s = models.FloatField(default=0)
-    cpu_max_s = models.FloatField(default=0)
-    memory_max_mb = models.FloatField(default=0)
-    due = models.PositiveIntegerField(default=0)
-    late = models.PositiveIntegerField(default=0)
-    late_ms = models.PositiveBigIntegerField(default=0)
-    late_max_ms = models.PositiveBigIntegerField(default=0)
-    hours = models.JSONField(default=dict)
-    good_first = models.PositiveIntegerField(default=0)
-    good_last = models.PositiveIntegerField(default=0)
-    good_longest = models.PositiveIntegerField(default=0)
-    bad_last = models.PositiveIntegerField(default=0)
-    kept_runs = models.IntegerField(default=0)
-    kept_bytes = models.BigIntegerField(default=0)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["script", "day"], name="one_row_a_script_and_day")
-        ]
-        indexes = [
-            # All scripts over the last days.
-            models.Index(fields=["day", "script"], name="figures_of_day"),
-            # What is kept of all scripts.
-            models.Index(
-                fields=["script", "kept_runs", "kept_bytes"],
-                condition=models.Q(kept_runs__gt=0),
-                name="figures_kept",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.script or 'all scripts'} on {self.day}"
-
-
-class CountedRuns(models.Model):
-    """How far the daily figures reach: all runs up to id `last`, but for those in `open`, which had not ended."""
-
-    last = models.PositiveBigIntegerField(default=0)
-    open = models.JSONField(default=list)
-    turn = models.PositiveBigIntegerField(
-        default=0
-    )  # one more each time: a slower counter finds another number
-
-    def __str__(self) -> str:
-        return f"counted up to run {self.last}"
-
-
-class ColdLogs(models.Model):
-    """How far logs are compressed: all runs that ended before `finished_at`, and at that moment up to id `run`."""
-
-    finished_at = models.DateTimeField(null=True)
-    run = models.PositiveBigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"compressed up to run {self.run}"
-
-
-class RetentionRule(models.Model):
-    """How long the runs of a script are kept, or those of each script in a folder; an empty limit is the next wider."""
-
-    script = models.OneToOneField(Script, models.CASCADE, null=True, related_name="+")
-    folder = models.OneToOneField(Folder, models.CASCADE, null=True, related_name="+")
-    days = models.PositiveIntegerField(null=True)
-    runs = models.PositiveIntegerField(null=True)
-    mb = models.PositiveIntegerField(null=True)
-    updated_by = models.CharField(max_length=150)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(script__isnull=False, folder=None)
-                | models.Q(script=None, folder__isnull=False),
-                name="rule_of_a_script_or_a_folder",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"retention of {self.script or self.folder}"
-
-
-class SavedView(models.Model):
-    """Filters of the list of runs that a user keeps under a name; `query` is what the address has behind its `?`."""
-
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    name = models.CharField(max_length=60)
-    query = models.CharField(max_length=1000)
-
-    class Meta:
-        ordering = ["name"]
-        constraints = [
-            models.UniqueConstraint(fields=["user", "name"], name="one_view_a_name_of_a_user")
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class FailureGroup(models.Model):
-    """Runs of a script that failed alike: a row for each fingerprint, counted where a run ends."""
-
-    script = models.ForeignKey(
-        Script,
-        models.CASCADE,
-        related_name="failures",
-        db_index=False,
-    )
-    fingerprint = models.CharField(max_length=16)
-    kind = models.CharField(max_length=20)
-    title = models.CharField(max_length=300)
-    place = models.CharField(max_length=300, blank=True)
-    count = models.PositiveBigIntegerField(default=1)
-    # Ids, not references: retention deletes runs without a look at this table.
-    first_run = models.PositiveBigIntegerField()
-    first_at = models.DateTimeField()
-    first_version = models.ForeignKey(
-        Version,
-        models.SET_NULL,
-        null=True,
-        related_name="+",
-        db_index=False,
-    )
-    last_run = models.PositiveBigIntegerField()
-    last_at = models.DateTimeField()
-    last_version = models.ForeignKey(
-        Version,
-        models.SET_NULL,
-        null=True,
-        related_name="+",
-        db_index=False,
-    )
-    since_run = models.PositiveBigIntegerField()  # the first one behind the last success in between
-
-    class Meta:
-        ordering = ["-last_run", "-pk"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["script", "fingerprint"], name="one_failure_a_fingerprint"
-            )
-        ]
-        indexes = [
-            # The page of failures.
-            models.Index(fields=["-last_run", "-id"], name="failure_newest"),
-            # Other scripts with the same failure.
-            models.Index(fields=["fingerprint"], name="failure_of_others"),
-        ]
-
-    def __str__(self) -> str:
-        return self.title
