@@ -146,7 +146,7 @@ def test_a_backup_is_put_back_while_it_is_stopped(engine: Engine) -> None:
         container.tempo("addscript", "/app/manage.py", "--name=Later")
         engine.call("stop", container.name)
         volume = ("--rm", f"--volumes-from={container.name}", *options, "--entrypoint=tempo")
-        assert "Restored 1 script" in engine.call("run", *volume, TAG, "restore", backup)
+        assert "Restored 1 script and" in engine.call("run", *volume, TAG, "restore", backup)
         engine.call("start", container.name)
         wait_for(container.is_healthy, what="health", limit_s=60)
         said = container.tempo("listscripts")
