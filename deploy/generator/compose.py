@@ -62,7 +62,7 @@ HARDENING = """\
       - no-new-privileges:true
 """
 DEVELOPMENT = """\
-# docker compose -f compose.yaml -f compose.dev.yaml up --build --watch   (Compose 2.22 or newer)
+# docker compose -f compose.yaml -f compose.dev.yaml up --build --watch   (Compose 2.25 or newer)
 services:
   {service}:
     command: ["--host", "0.0.0.0", "--port", "{port}", "--reload"]
