@@ -244,6 +244,12 @@ def is_awaited(script: Script) -> bool:
     return wanted is not None and wanted.state in UNFINISHED
 
 
+def use_one_row(script: Script) -> None:
+    """Have a script that uses the environment it asks for hold one row of it: it need not be read twice."""
+    if script.wanted_environment_id == script.environment_id:
+        script.wanted_environment = script.environment
+
+
 def python_of(environment: Environment) -> Path:
     """Return the Python of a built environment. Raises ValueError when the environment was never built."""
     if not environment.digest:

@@ -31,7 +31,7 @@ SECTION = Section(
             "PYSCHED_RATE_LIMIT_ENABLED",
             "RATELIMIT_ENABLE",
             kind=FieldKind.SWITCH,
-            label="Limit how often somebody may come",
+            label="Rate limits",
             help="Off: passwords can be tried without end.",
         ),
         _read_at_start(
