@@ -22,7 +22,7 @@ from runs_app.url_triggers import trigger_settings
 from runs_app.url_triggers.models import UrlTrigger
 from runs_app.views import detail
 from tempo_site import auth
-from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin, chip
+from tempo_site.admin_base import ReadOnlyAdmin, RowAdmin, chip, switch_chip
 from tempo_site.lib import humanize
 
 
@@ -114,7 +114,7 @@ class UrlTriggerAdmin(RowAdmin):
     form = UrlTriggerAdminForm
     fields = ("script", *trigger_settings.FIELDS)
     stays = "Whoever calls its address is told what is told of unknown ones."
-    list_display = ("script", "enabled", "scheme", "started", "ignored", "refused")
+    list_display = ("script", "switch", "scheme", "started", "ignored", "refused")
     list_filter = ("enabled", "scheme")
     list_select_related = ("script",)
     search_fields = ("script__name",)
@@ -127,6 +127,10 @@ class UrlTriggerAdmin(RowAdmin):
         if obj is None:
             return ()
         return ("script",)
+
+    @admin.display(description="state", ordering="enabled")
+    def switch(self, trigger: UrlTrigger) -> SafeString:
+        return switch_chip(trigger.enabled)
 
     def view_on_site(self, obj: UrlTrigger) -> str:
         return reverse("script-trigger", args=[obj.script.slug])

@@ -188,3 +188,9 @@ def _changed_fields(message: Any) -> dict[str, Any]:
 
 def chip(state: str, words: str) -> SafeString:
     return format_html('<span class="status status-{}">{}</span>', state, words.lower())
+
+
+def switch_chip(is_on: bool) -> SafeString:
+    if is_on:
+        return chip("on", "on")
+    return chip("off", "off")

@@ -18,12 +18,12 @@ from runs_app.search.search import Results
 EXPORT_BUDGET_S = 8.0
 TROUBLES = (query.QueryError, TooSlow, search.Busy, Http404)
 EXAMPLES = [
-    ("timeout", "the letters anywhere in a line, whatever the case"),
-    ('"connection refused"', "a phrase"),
-    ("timeout -retry", "both words, or without one of them"),
-    ("script:nightly-backup error", "of one script; also `folder:`, `status:`, `stream:`, `kind:`"),
-    ("error after:2026-11-01", "since a day; also `before:`"),
-    ("re:E\\d{4}", "a regular expression"),
+    ("timeout", "The letters anywhere in a line, whatever the case"),
+    ('"connection refused"', "A phrase"),
+    ("timeout -retry", "Both words, or without one of them"),
+    ("script:nightly-backup error", "Of one script; also `folder:`, `status:`, `stream:`, `kind:`"),
+    ("error after:2026-11-01", "Since a day; also `before:`"),
+    ("re:E\\d{4}", "A regular expression"),
 ]
 
 

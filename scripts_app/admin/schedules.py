@@ -13,12 +13,14 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from scripts_app import bulk
 from scripts_app.admin.base import ActingAdmin, ActingMixin
 from scripts_app.forms import ScheduleForm, WallClockField, zone_of
 from scripts_app.models import Schedule, Script
 from scripts_app.schedules import all_schedules, outlook, schedules
+from tempo_site.admin_base import switch_chip
 from tempo_site.lib import zone
 
 STAYS = "The runs it started stay."
@@ -123,7 +125,7 @@ class ScheduleAdmin(ActingAdmin):
     stays = STAYS
     change_form_template = "admin/scripts_app/schedule/change_form.html"
     facts = ("next_due", "paused_at", "anchor", "last_success_at", "stale_since", "message")
-    list_display = ("script", "rhythm", "timezone", "enabled", "overlap", "missed", "next_due")
+    list_display = ("script", "rhythm", "time_zone", "switch", "next_due")
     list_display_links = ("script", "rhythm")
     list_filter = ("kind", "enabled")
     list_select_related = ("script", "alarm")
@@ -162,6 +164,14 @@ class ScheduleAdmin(ActingAdmin):
     @admin.display(description="rhythm")
     def rhythm(self, schedule: Schedule) -> str:
         return schedule.describe()
+
+    @admin.display(description="time zone", ordering="timezone")
+    def time_zone(self, schedule: Schedule) -> str:
+        return schedule.timezone
+
+    @admin.display(description="state", ordering="enabled")
+    def switch(self, schedule: Schedule) -> SafeString:
+        return switch_chip(schedule.enabled)
 
     @admin.display(description="next due", ordering="alarm__next_run")
     def next_due(self, schedule: Schedule) -> str:

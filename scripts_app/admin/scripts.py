@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
@@ -29,7 +30,7 @@ from scripts_app.versions import drafts
 from scripts_app.versions.drafts import Text
 from scripts_app.views.script import question_address
 from tempo_site import auth
-from tempo_site.admin_base import LookOnly, chip
+from tempo_site.admin_base import LookOnly, chip, switch_chip
 from tempo_site.audit import reading, trail
 from tempo_site.lib import zone
 from tempo_site.lib.widgets.code_editor import CodeEditor
@@ -150,7 +151,7 @@ class ScriptAdmin(ActingAdmin):
         "Its runs and their output stay; its address is not given to another script."
     )
     change_form_template = "admin/scripts_app/script/change_form.html"
-    list_display = ("name", "folder", "enabled", "version", "environment_state", "updated_at")
+    list_display = ("name", "folder", "switch", "version", "environment_state", "updated_at")
     list_filter = ("enabled", "folder")
     list_select_related = ("folder", "version", "wanted_environment")
     search_fields = ("name", "slug", "description")
@@ -223,6 +224,10 @@ class ScriptAdmin(ActingAdmin):
 
     def view_on_site(self, obj: Script) -> str:
         return reverse("script-overview", args=[obj.slug])
+
+    @admin.display(description="state", ordering="enabled")
+    def switch(self, script: Script) -> SafeString:
+        return switch_chip(script.enabled)
 
     @admin.display(description="environment", ordering="wanted_environment__state")
     def environment_state(self, script: Script) -> str:

@@ -99,7 +99,7 @@ class VariableAdmin(ActingAdmin):
     @admin.display(description="value")
     def value_in_short(self, row: Variable) -> str | SafeString:
         if row.is_secret:
-            return chip("secret, set", "on")
+            return chip("on", "secret, set")
         return row.value[:MAX_VALUE]
 
     def delete_one(self, row: Variable) -> None:

@@ -9,5 +9,4 @@ for (const results of document.querySelectorAll(".results")) {
       if (cell.localName === "td" && name && !cell.matches(".action-checkbox")) cell.dataset.label = name;
     }
   }
-  results.classList.add("is-labelled");
 }

@@ -69,12 +69,12 @@ function tick() {
 // --- tabs ---------------------------------------------------------------------------------------
 // On a phone they scroll sideways: the one that is open is brought into sight.
 function showTab(tab) {
-  const tabs = tab.closest(".tabs");
+  const tabs = tab.closest(".tabs, :is(.guide-places, .folders) > ul");
   const left = tab.getBoundingClientRect().left - tabs.getBoundingClientRect().left;
   tabs.scrollLeft += left - (tabs.clientWidth - tab.offsetWidth) / 2;
 }
 
-for (const tab of document.querySelectorAll(".tabs [aria-current]")) showTab(tab);
+for (const tab of document.querySelectorAll(":is(.tabs, .guide-places, .folders) [aria-current]")) showTab(tab);
 
 // --- keys ---------------------------------------------------------------------------------------
 const ACTS = {

@@ -129,6 +129,12 @@ def inline_code(value: object) -> SafeString:
 
 
 @register.filter
+def breakable(path: str) -> SafeString:
+    """Return a path that breaks behind a slash where it is too long for its line."""
+    return format_html_join(SafeString("/<wbr>"), "{}", ([part] for part in path.split("/")))
+
+
+@register.filter
 def undo_of(message: Message) -> Undo | None:
     return undo.offered(message.extra_tags or "")
 

@@ -148,6 +148,15 @@ raise SystemExit(3)
 """
 # The structure of a page is the same in every look: it is asked for once, and again what a look can change.
 DARK_RULES = ["color-contrast"]
+LIST_THAT_SCROLLS = """
+[...document.querySelectorAll(".scroller:has(> .rows), .rows .results")].some(
+  (list) => list.scrollWidth > list.clientWidth
+)
+"""
+ENDS_BEHIND_THE_BAR = """
+parseFloat(getComputedStyle(document.querySelector(".page")).paddingBlockEnd)
+  < (document.querySelector(".bottombar")?.offsetHeight ?? 0)
+"""
 DECIDES_AS_IT_BEGINS = "log-view"  # whether it wraps its lines
 PHONE_RULES = ["color-contrast", "target-size", "scrollable-region-focusable", "meta-viewport"]
 
@@ -250,6 +259,10 @@ def look_at(page: Page, url: str, handset: Handset) -> Iterator[str]:
         if page.locator(DECIDES_AS_IT_BEGINS).count():
             page.reload()
         yield from (f"(phone) {finding}" for finding in looked_over(page, PHONE_RULES))
+        if page.evaluate(LIST_THAT_SCROLLS):
+            yield "(phone) has a list whose rows are no sheets: it scrolls sideways"
+        if page.evaluate(ENDS_BEHIND_THE_BAR):
+            yield "(phone) has its last lines behind the bar at the bottom"
 
 
 def looked_over(page: Page, rules: list[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from tempo_site.pages.week import Day, Week
 from tempo_site.templatetags.charts import CELL, SIDE, heat
 from tempo_site.templatetags.tempo import (
     away,
+    breakable,
     inline_code,
     moment,
     moment_away,
@@ -21,6 +22,10 @@ from tempo_site.templatetags.tempo import (
 from tests.rows import each_row
 
 LAST = datetime(9999, 12, 31, 23, 30, tzinfo=UTC)
+
+
+def test_a_path_may_break_behind_each_slash_and_stays_text() -> None:
+    assert breakable("/api/<slug>") == "/<wbr>api/<wbr>&lt;slug&gt;"
 
 
 @each_row(

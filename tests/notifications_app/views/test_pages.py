@@ -170,13 +170,13 @@ def test_the_tab_says_who_is_told_when_and_why(browser: Client) -> None:
     make_rule(make_channel("Everybody"))
     path = reverse("script-notifications", args=[script.slug])
     page = browser.get(path).content.decode()
-    assert "Everybody" in page and "inherited from <bdi>all scripts</bdi>" in page
+    assert "Everybody" in page and "Inherited from <bdi>all scripts</bdi>" in page
     make_rule(make_channel("Team"), folder=script.folder, events=["failed"], after=2)
     page = browser.get(path).content.decode()
-    assert "Everybody" not in page and "inherited from <bdi>folder Ops</bdi>" in page
+    assert "Everybody" not in page and "Inherited from <bdi>folder Ops</bdi>" in page
     make_rule(make_channel("Mine"), script=script)
     page = browser.get(path).content.decode()
-    assert "Mine" in page and "Team" not in page and "a rule of its own" in page
+    assert "Mine" in page and "Team" not in page and "A rule of its own" in page
     assert "/notifications/" not in page.replace(path, "")
 
 

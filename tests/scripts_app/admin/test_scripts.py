@@ -186,11 +186,11 @@ def test_the_buttons_of_a_script_run_switch_and_rebuild_it_and_its_history_tells
     assert script.wanted_environment
     assert (script.enabled, script.wanted_environment.state) == (False, Environment.State.WANTED)
     told = desk.get(f"{SCRIPTS}{script.pk}/history/").content.decode()
-    assert f"started run <bdi>#{run.pk} of one</bdi>" in told
+    assert f"Started run <bdi>#{run.pk} of one</bdi>" in told
     assert "<bdi>enabled</bdi>: <bdi>True → False</bdi>" in told
     environment = script.wanted_environment_id
     told = desk.get(f"/admin/scripts_app/environment/{environment}/history/").content.decode()
-    assert "asked for again environment" in told
+    assert "Asked for again environment" in told
     desk.post(f"{SCRIPTS}{script.pk}/act/enable/")
     script.refresh_from_db()
     assert script.enabled

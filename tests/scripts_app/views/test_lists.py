@@ -271,6 +271,15 @@ def test_it_narrows_by_tag_and_sorts(browser: Client) -> None:
     assert soon.tags == ["größe"]
 
 
+def test_the_head_of_a_script_names_eight_of_its_tags_and_counts_the_others(
+    browser: Client,
+) -> None:
+    script = make_script(tags=[f"tag-{number:02}" for number in range(50)])
+    head = browser.get(reverse("script-overview", args=[script.slug])).content.decode()
+    assert head.count('<bdi class="tag">') == 8
+    assert "and 42 more" in head
+
+
 def test_a_star_brings_a_script_to_the_top_of_ones_own_list(browser: Client, staff: User) -> None:
     make_script("A")
     make_script("B")

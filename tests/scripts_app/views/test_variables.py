@@ -143,12 +143,14 @@ def test_the_admin_takes_secrets_and_shows_none(
     pages.append(admin_save(client, f"{row.pk}/change", value=VALUE + "2", is_secret="on"))
     pages.append(client.get(f"/admin/scripts_app/variable/{row.pk}/history/").content.decode())
     pages.append(client.get("/admin/").content.decode())
+    pages.append(client.get("/admin/scripts_app/variable/").content.decode())
+    assert '<span class="status status-on">secret, set</span>' in pages[-1]
     assert variables.for_run(script).secrets == {"TOKEN": VALUE + "2"}
     assert not [page for page in pages if VALUE in page or row.value in page]
     acts = AuditEntry.objects.filter(kind="variable")
     assert [entry.verb for entry in acts] == ["changed", "created"]
     assert VALUE not in str(acts.values_list("changes", "object_name"))
-    assert "changed variable" in pages[3] and not LogEntry.objects.exists()
+    assert "Changed variable" in pages[3] and not LogEntry.objects.exists()
 
 
 def test_the_admin_refuses_as_everywhere_and_replaces_nothing_unasked(

@@ -18,6 +18,8 @@ from tempo_site.bootstrap import before_update, database, snapshots
 from tempo_site.lib import paths
 from tests.service import ROOT, environment, manage
 
+pytestmark = pytest.mark.slow
+
 BEFORE = "0005"  # of runs_app
 # Two migrations follow; the process is killed before the n-th of them, or between the last and the commit.
 KILLED = """

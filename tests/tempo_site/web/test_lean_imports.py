@@ -61,11 +61,11 @@ COMPANIONS = {
     "click": "click.core",
     "hyperlink": "hyperlink._url",
     "http.cookiejar": "urllib.request",
-    "scripts_app.crontab.importer": "scripts_app.crontab.drafts",
+    "scripts_app.crontab.importer": "scripts_app.crontab.conversion",
     "scripts_app.crontab.parser": "scripts_app.crontab.dialects",
     "scripts_app.exchange.applying": "scripts_app.exchange.locking",
     "scripts_app.exchange.preparing": "scripts_app.exchange.version_files",
-    "scripts_app.exchange.exporting": "scripts_app.exchange.script_rows",
+    "scripts_app.exchange.exporting": "scripts_app.exchange.toml_rows",
     "scripts_app.exchange.reading": "scripts_app.exchange.tempo_tree",
 }
 OF_THE_CHILD_THAT_SENDS = {"requests", "urllib3", "apprise", "anymail", "smtplib"}
