@@ -152,12 +152,19 @@ def note_success(schedule: int, *, at: datetime) -> None:
         cursor.execute(_NOTE_SUCCESS, (_stored(at), schedule))
 
 
+class RunUnderWay(NamedTuple):
+    pk: int
+    script_id: int | None
+    memory_mb: int
+    handed_over_at: datetime | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueueState:
     next_pk: int  # of a new run, as long as the caller's transaction lasts
     is_anyone_queued: bool  # of scripts' runs
     is_paused: bool  # every schedule
-    under_way: list[Run]  # of scripts, in order
+    under_way: list[RunUnderWay]  # of scripts, in order
 
 
 def queue_state(*, now: datetime) -> QueueState:
@@ -169,16 +176,10 @@ def queue_state(*, now: datetime) -> QueueState:
         next_pk=(last_pk or 0) + 1,
         is_anyone_queued=bool(is_anyone_queued),
         is_paused=bool(is_paused),
-        under_way=[_run_under_way(*fields) for fields in sorted(json.loads(under_way))],
-    )
-
-
-def _run_under_way(pk: int, script_id: int, memory_mb: int, handed_over_at: str | None) -> Run:
-    return Run(
-        pk=pk,
-        script_id=script_id,
-        memory_mb=memory_mb,
-        handed_over_at=_moment(handed_over_at),
+        under_way=[
+            RunUnderWay(pk, script_id, memory_mb, _moment(handed_over_at))
+            for pk, script_id, memory_mb, handed_over_at in sorted(json.loads(under_way))
+        ],
     )
 
 

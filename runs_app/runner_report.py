@@ -36,6 +36,7 @@ REASONS = frozenset(
         Reason.SHUTDOWN,
     }
 )
+GRADES = frozenset(Isolation.values)
 MESSAGE_LENGTH, WHY_LENGTH = 2000, 300
 MAX_BYTES = 2**50  # so that thousands of them still have a sum
 MAX_COUNT = 2**31 - 1
@@ -77,7 +78,7 @@ def isolation_fields(record: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(isolation, dict):
         return {}
     grade = _word(isolation.get("grade"))
-    if grade not in Isolation.values:
+    if grade not in GRADES:
         grade = Isolation.BASIC
     return {
         "isolation": grade,

@@ -49,11 +49,12 @@ def script(slug: str, among: QuerySet[Script] | None = None) -> Any:
 
 
 def scripts_to_start() -> QuerySet[Script]:
-    """Return the scripts that were not deleted with what a run of theirs needs, and no more."""
-    related = Script.objects.present().select_related(
-        "version", "environment", "wanted_environment"
-    )
-    return related.defer(*LONG_TEXTS, "description", "copies", "version__requirements")
+    """Return the scripts that were not deleted with what a run of theirs needs, and no more.
+
+    Behind it comes `environments.use_one_row`.
+    """
+    related = Script.objects.present().select_related("version", "environment")
+    return related.defer(*LONG_TEXTS[:2], "description", "copies", "version__requirements")
 
 
 def no_script(slug: str) -> Http404:

@@ -29,6 +29,11 @@ class Module:
         """The parsed text: not before it is asked for, since each process that collects the tests imports this."""
         return ast.parse(self.source)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All parts of the tree: each of many rules looks at them, and walking costs more than looking."""
+        return list(ast.walk(self.tree))
+
     @property
     def package(self) -> str:
         """What a relative import starts from."""

@@ -1,7 +1,9 @@
 """A real Tempo for tests and benchmarks: `manage.py serve` on a data folder and a port of its own."""
 
+import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -19,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "tempo_" + "t0ken-for-tests-" * 3
 PASSWORD = "correct horse"
 LIMIT_S = 60.0
+FIRST_PORT = 10_000
+CLIENT_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 T = TypeVar("T")
 
@@ -114,10 +118,13 @@ def prepared_data(data: Path, *, has_environment: bool = False) -> Path:
 
 
 def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free and stays so: below those that the kernel gives to clients, which come and go meanwhile."""
+    first_of_clients = int(CLIENT_PORTS.read_text().split()[0])
+    while True:
+        port = FIRST_PORT + secrets.randbelow(first_of_clients - FIRST_PORT)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def is_web(command: str) -> bool:
@@ -214,7 +221,7 @@ class Service:
             found = json.load(error)
         return dict(found["parts"])
 
-    def wait_for_part(self, name: str, text: str, limit_s: float = 30.0) -> None:
+    def wait_for_part(self, name: str, text: str, limit_s: float = LIMIT_S) -> None:
         """Wait until /healthz, which looks every 10 s, says this of a part."""
         wait_for(
             lambda: text in self.parts().get(name, ""), what=f"{name}: {text}", limit_s=limit_s

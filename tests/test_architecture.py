@@ -6,10 +6,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+import pytest
+
 from runs_app.states import Kind, Status
 from scripts_app.models import Environment
 from tests.modules import NAMES, PACKAGES, PRODUCT, ROOT, TESTS, Module
 from tests.rows import each_row
+
+pytestmark = pytest.mark.slow
 
 FLOORS = {"scripts_app": 1, "runs_app": 2, "notifications_app": 3}
 GROUND = frozenset(
@@ -94,7 +98,7 @@ Check = Callable[[Module, frozenset[str]], Iterator[str]]
 # --- the rules: each yields the violations of one module ------------------------------------------------------------
 def imports(module: Module, names: frozenset[str]) -> Iterator[tuple[ast.stmt, str]]:
     """Every import with its target; `from a import b` is `a.b` where that is one of the modules `names`, else `a`."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -189,7 +193,8 @@ def may_open(importer: str, door: str) -> bool:
 
 def hidden_imports(module: Module, _: frozenset[str]) -> Iterator[str]:
     """Imports inside functions. AppConfig.ready may: Django wants what needs its registry imported there."""
-    if module.name in HIDDEN_IMPORTS:
+    found = [node for node in module.nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    if module.name in HIDDEN_IMPORTS or all(node in module.tree.body for node in found):
         return
     for function in functions(module):
         if function.name == "ready" and module.name.endswith(".apps"):
@@ -258,7 +263,7 @@ def spelt_states(module: Module, _: frozenset[str]) -> Iterator[str]:
     """
     if module.name == "runs_app.states" or is_below(module.name, (LAUNCHER,)):
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         for word in spelt_words(node):
             yield module.at(
                 word, f"spells the state {ast.unparse(word)}; take it from the class that names it"
@@ -300,7 +305,7 @@ def literals(expressions: Sequence[ast.expr], words: Sequence[str]) -> Iterator[
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """All functions and methods, nested ones too."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 

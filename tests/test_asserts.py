@@ -8,7 +8,7 @@ from tests.rows import each_row
 
 
 def meaningful_asserts(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Assert) and not is_narrowing(node.test):
             yield module.at(node, f"rests on assert {ast.unparse(node.test)}; raise an exception")
 

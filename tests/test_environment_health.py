@@ -17,18 +17,24 @@ CODE = "import tempo_greeting; print(tempo_greeting.hello())"
 HELLO = "hello from tempo-greeting 1.1\n"
 
 
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a package index."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with local_index.served(tmp_path / "index") as url:
+    with (
+        pytest.MonkeyPatch.context() as variables,
+        local_index.served(tmp_path_factory.mktemp("health") / "index") as url,
+    ):
+        variables.setenv("NO_PROXY", "127.0.0.1")
         yield url
 
 
-@pytest.fixture
-def tempo(prepared: Path, tmp_path: Path, index: str) -> Iterator[Service]:
-    """A Tempo with a script that has run once with a package."""
-    with Service.copy_of(prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=index) as service:
+@pytest.fixture(scope="module")
+def tempo(
+    prepared: Path, index: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A Tempo with a script that has run once with a package; each test finds it whole and leaves it so."""
+    folder = tmp_path_factory.mktemp("health") / "service"
+    with Service.copy_of(prepared, folder, PYSCHED_PACKAGE_INDEX=index) as service:
         service.make_script("Hello", CODE, requirements="tempo-greeting")
         assert service.run("hello")["status"] == "succeeded"
         yield service

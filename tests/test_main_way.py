@@ -1,5 +1,6 @@
 """The main job: a script with a package of its own runs on its schedule, and its output is watched live."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -78,35 +79,36 @@ def main_way(service: Service, *, package: str, code: str, first_line: str) -> N
     assert {(run["schedule"], run["trigger"]) for run in runs} == {(schedule["id"], "schedule")}
 
 
-def test_a_script_with_a_package_runs_every_two_seconds_and_is_watched(
-    prepared: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def own_index(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A Tempo with a package index of its own."""
+    folder = tmp_path_factory.mktemp("own_index")
     with (
-        local_index.served(tmp_path / "index") as index,
-        Service.copy_of(prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=index) as service,
+        local_index.served(folder / "index") as index,
+        Service.copy_of(prepared, folder / "service", PYSCHED_PACKAGE_INDEX=index) as service,
     ):
-        main_way(
-            service,
-            package="tempo-greeting",
-            code=GREETING,
-            first_line="hello from tempo-greeting 1.1",
-        )
+        yield service
+
+
+def test_a_script_with_a_package_runs_every_two_seconds_and_is_watched(own_index: Service) -> None:
+    main_way(
+        own_index,
+        package="tempo-greeting",
+        code=GREETING,
+        first_line="hello from tempo-greeting 1.1",
+    )
+
+
+def test_a_failed_build_is_told_by_the_script_and_its_run(own_index: Service) -> None:
+    script = {"name": "Typo", "code": "print(1)", "requirements": "tempo-greting"}
+    slug = own_index.post("/scripts", script)["slug"]
+    run = own_index.run(slug)
+    environment = own_index.get(f"/scripts/{slug}")["environment"]
+    assert (run["status"], run["reason"]) == ("failed", "environment")
+    assert environment["state"] == "failed"
+    assert "tempo-greting" in environment["message"]
 
 
 @pytest.mark.network
 def test_it_works_with_the_real_package_index(service: Service) -> None:
     main_way(service, package="humanize", code=HUMANIZE, first_line="2.0 MB")
-
-
-def test_a_failed_build_is_told_by_the_script_and_its_run(prepared: Path, tmp_path: Path) -> None:
-    with (
-        local_index.served(tmp_path / "index") as index,
-        Service.copy_of(prepared, tmp_path / "service", PYSCHED_PACKAGE_INDEX=index) as service,
-    ):
-        script = {"name": "Typo", "code": "print(1)", "requirements": "tempo-greting"}
-        slug = service.post("/scripts", script)["slug"]
-        run = service.run(slug)
-        environment = service.get(f"/scripts/{slug}")["environment"]
-    assert (run["status"], run["reason"]) == ("failed", "environment")
-    assert environment["state"] == "failed"
-    assert "tempo-greting" in environment["message"]

@@ -34,7 +34,7 @@ OTHERS = {
 
 def openings(module: Module) -> Iterator[str]:
     """Every call that opens a file by its name."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if not isinstance(node, ast.Call):
             continue
         called = node.func

@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from runs_app import hot_statements, states
 from runs_app.admission import memory
 from runs_app.execution import execution, finish
+from runs_app.hot_statements import RunUnderWay
 from runs_app.models import Run, RunQuerySet
 from runs_app.programs import registry
 from runs_app.programs.wait_conditions import ONE_BY_ONE, Situation
@@ -120,9 +121,7 @@ def fit(candidates: Sequence[Run], situation: Situation) -> NextRuns:
     recent = [run for run in under_way if _is_promised_memory(run, situation.now)]
     free_mb = memory.available_mb()
     needs = memory.needs_mb([*recent, *candidates], enough_mb=free_mb)
-    for run in recent:
-        free_mb -= needs[run.pk]
-    free_mb = max(0, free_mb)
+    free_mb = max(0, free_mb - sum(needs[run.pk] for run in recent))
     begin: list[Run] = []
     for run in candidates:
         if _follows_one_of(begin, run):
@@ -174,7 +173,7 @@ def _ready_scripts(*, is_paused: bool, is_any_busy: bool, limit: int) -> Prepare
     return PreparedQuery(lambda: rows[:limit])
 
 
-def _is_promised_memory(run: Run, now: datetime) -> bool:
+def _is_promised_memory(run: RunUnderWay, now: datetime) -> bool:
     return run.handed_over_at is not None and abs(now - run.handed_over_at) < PROMISED_FOR
 
 

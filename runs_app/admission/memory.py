@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runs_app import hot_statements
+from runs_app.hot_statements import RunUnderWay
 from runs_app.models import Run
 from tempo_site.lib import machine
 
@@ -54,7 +55,7 @@ def _cached_bytes(statistics: str) -> int:
     raise ValueError("no inactive_file in memory.stat")
 
 
-def needs_mb(runs: Sequence[Run], *, enough_mb: int | None = None) -> dict[int, int]:
+def needs_mb(runs: Sequence[Run | RunUnderWay], *, enough_mb: int | None = None) -> dict[int, int]:
     """Return the megabytes that each run may need, by the run's id: the limit, or less by the script's last peaks."""
     limits = {run.pk: run.memory_mb for run in runs}
     has_limits = all(limits.values())
@@ -75,7 +76,7 @@ def _need_mb(limit_mb: int, peak_mb: float | None) -> int:
     return min(limit_mb, likely_mb)
 
 
-def _peaks_mb(runs: Sequence[Run]) -> dict[int, float]:
+def _peaks_mb(runs: Sequence[Run | RunUnderWay]) -> dict[int, float]:
     # The largest peak of each script's last runs, by the script's id. Only what is older than the first of these runs
     # is looked at: between that and the latest there may be a long queue.
     first: dict[int, int] = {}

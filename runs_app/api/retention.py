@@ -11,7 +11,7 @@ from runs_app.api.common import router
 from runs_app.engine import housekeeping
 from runs_app.history import retention, retention_rules
 from runs_app.history.retention import Going
-from runs_app.history.retention_rules import Change
+from runs_app.history.retention_rules import RetentionChange
 from runs_app.models import RetentionRule
 from scripts_app import lookup
 from tempo_site import auth
@@ -116,8 +116,8 @@ def delete_now(request: auth.AuthenticatedRequest) -> GoingOut:
     return going_out(going)
 
 
-def change_of(data: LimitsIn) -> Change:
-    return Change(
+def change_of(data: LimitsIn) -> RetentionChange:
+    return RetentionChange(
         days=data.days,
         runs=data.runs,
         mb=data.mb,

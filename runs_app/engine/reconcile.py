@@ -5,7 +5,7 @@ runs lost.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -126,18 +126,14 @@ def _lose_without_folder(run: Run) -> End:
 
 def sweep(*, now: datetime) -> bool:
     """Look at every run under way, repeat lost requests; returns whether any run was under way."""
-    runs = list(Run.objects.under_way())
-    for run in runs:
-        with failing_alone(run, now=now):
-            _look_at(run, now)
+    runs = _UNDER_WAY.rows()
+    _reconcile_together(runs, now, if_unchanged=_push_on)
     execution.forget_ended()
     unsettled.forget_others({run.pk for run in runs})
     return bool(runs)
 
 
-def _look_at(run: Run, now: datetime) -> None:
-    if reconcile(run, now=now):
-        return
+def _push_on(run: Run, now: datetime) -> None:
     if run.cancel_requested_at:
         execution.enforce_cancel(run, now=now)
     elif run.status == Status.STARTING and _is_overdue(run, now) and not _is_claimed(run):
@@ -147,14 +143,27 @@ def _look_at(run: Run, now: datetime) -> None:
 def reconcile_all(*, now: datetime) -> bool:
     """Look at every run under way, and store all ends in a transaction; return whether to look again in a moment."""
     runs = _UNDER_WAY.rows()
+    _reconcile_together(runs, now)
+    return any(_is_young(run, now) for run in runs)
+
+
+def _reconcile_together(
+    runs: Sequence[Run],
+    now: datetime,
+    *,
+    if_unchanged: Callable[[Run, datetime], None] | None = None,
+) -> None:
     ends: list[End] = []
     for run in runs:
         with failing_alone(run, now=now):
             found = _look_into_folder(run, now)
             if isinstance(found, End):
-                ends.append(found)
+                ends.append(found)  # which may fail yet: its failures count on
+                continue
+            if not found and if_unchanged is not None:
+                if_unchanged(run, now)
+            unsettled.forget(run)
     _store_together(ends, now)
-    return any(_is_young(run, now) for run in runs)
 
 
 def _store_together(ends: Sequence[End], now: datetime) -> None:

@@ -57,8 +57,11 @@ def failing_alone(run: Run, *, now: datetime) -> Iterator[None]:
         ballast.give_up_if_full(error)
         if not _is_of_the_machine(error) and _is_last_try(run.pk):
             _give_up(run, error, now)
-    else:
-        _tries.pop(run.pk, None)
+
+
+def forget(run: Run) -> None:
+    """Forget the failures of a run that could be looked at to the end."""
+    _tries.pop(run.pk, None)
 
 
 def forget_others(under_way: set[int]) -> None:

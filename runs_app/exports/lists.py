@@ -8,7 +8,7 @@ from runs_app.exports.table import Table
 from runs_app.failures.groups import FailureRow
 from runs_app.figures.all_scripts import ScriptFigures
 from runs_app.figures.reading import Days
-from runs_app.history.overview import ScriptRow
+from runs_app.history.overview import ListedScript
 from runs_app.search import found_lines
 from runs_app.search.query import Query
 from runs_app.search.search import Results
@@ -38,11 +38,11 @@ DAYS = (
 )
 
 
-def table_of_scripts(rows: Iterable[ScriptRow]) -> Table:
+def table_of_scripts(rows: Iterable[ListedScript]) -> Table:
     return Table(name="scripts", columns=SCRIPTS, rows=[_script(row) for row in rows])
 
 
-def _script(row: ScriptRow) -> dict[str, Any]:
+def _script(row: ListedScript) -> dict[str, Any]:
     script, last = row.script, row.last_run
     return {
         "slug": script.slug,

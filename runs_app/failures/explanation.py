@@ -18,7 +18,7 @@ MAX_LINES = 3  # of a child's words, or behind the traceback
 _HINT = "\nhint: "
 
 
-class Kind(models.TextChoices):
+class FailureKind(models.TextChoices):
     EXCEPTION = "exception"
     SYNTAX_ERROR = "syntax_error"
     MISSING_MODULE = "missing_module"
@@ -87,26 +87,26 @@ class Explanation:
 
 
 KIND_OF_REASON = {
-    Reason.TIME: Kind.LIMIT,
-    Reason.MEMORY: Kind.LIMIT,
-    Reason.MEMORY_SYSTEM: Kind.LIMIT,
-    Reason.CPU: Kind.LIMIT,
-    Reason.OUTPUT: Kind.LIMIT,
-    Reason.PROCESSES: Kind.LIMIT,
-    Reason.DISK: Kind.LIMIT,
-    Reason.ENVIRONMENT: Kind.ENVIRONMENT,
-    Reason.COULD_NOT_START: Kind.COULD_NOT_START,
-    Reason.SYNTAX: Kind.COULD_NOT_START,
-    Reason.INPUTS: Kind.COULD_NOT_START,
-    Reason.RESTART: Kind.LOST,
+    Reason.TIME: FailureKind.LIMIT,
+    Reason.MEMORY: FailureKind.LIMIT,
+    Reason.MEMORY_SYSTEM: FailureKind.LIMIT,
+    Reason.CPU: FailureKind.LIMIT,
+    Reason.OUTPUT: FailureKind.LIMIT,
+    Reason.PROCESSES: FailureKind.LIMIT,
+    Reason.DISK: FailureKind.LIMIT,
+    Reason.ENVIRONMENT: FailureKind.ENVIRONMENT,
+    Reason.COULD_NOT_START: FailureKind.COULD_NOT_START,
+    Reason.SYNTAX: FailureKind.COULD_NOT_START,
+    Reason.INPUTS: FailureKind.COULD_NOT_START,
+    Reason.RESTART: FailureKind.LOST,
 }
 _KIND_OF_ERROR = {
-    "SyntaxError": Kind.SYNTAX_ERROR,
-    "IndentationError": Kind.SYNTAX_ERROR,
-    "TabError": Kind.SYNTAX_ERROR,
-    "ModuleNotFoundError": Kind.MISSING_MODULE,
-    "CalledProcessError": Kind.SUBPROCESS,
-    "TimeoutExpired": Kind.SUBPROCESS,
+    "SyntaxError": FailureKind.SYNTAX_ERROR,
+    "IndentationError": FailureKind.SYNTAX_ERROR,
+    "TabError": FailureKind.SYNTAX_ERROR,
+    "ModuleNotFoundError": FailureKind.MISSING_MODULE,
+    "CalledProcessError": FailureKind.SUBPROCESS,
+    "TimeoutExpired": FailureKind.SUBPROCESS,
 }
 _CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP"})
 _SAME_AS_TRACEBACK = (
@@ -148,19 +148,19 @@ def _logged(output: ErrorOutput, end: RunEnd, own: OwnCode) -> Explanation | Non
     if report is None:
         return None
     found = _by_report(report, output, end, own)
-    return replace(found, kind=Kind.LOGGED, actions=())
+    return replace(found, kind=FailureKind.LOGGED, actions=())
 
 
 def _by_reason(output: ErrorOutput, end: RunEnd, own: OwnCode) -> Explanation:
     kind = KIND_OF_REASON[Reason(end.reason)]
-    report = output.report if kind == Kind.LIMIT else None
+    report = output.report if kind == FailureKind.LIMIT else None
     frames = _own_frames(report, own) if report else own.frames(output.dump)[::-1]
     last = report.last.headline if report else ""
-    print_of = f"{end.reason} {end.status}" if kind == Kind.LIMIT else end.words
+    print_of = f"{end.reason} {end.status}" if kind == FailureKind.LIMIT else end.words
     return Explanation(
         title=_short(end.words, MAX_TITLE),
         detail=_short(last, MAX_DETAIL),
-        frame=frames[-1] if frames and kind == Kind.LIMIT else None,
+        frame=frames[-1] if frames and kind == FailureKind.LIMIT else None,
         kind=kind,
         fingerprint=fingerprint.of_sentence(kind, print_of),
         hint=_short(end.hint, MAX_HINT),
@@ -176,7 +176,7 @@ def _by_signal(output: ErrorOutput, end: RunEnd, own: OwnCode) -> Explanation:
         by = f" ({end.signal})" if end.signal else ""
         title = f"Crashed: {output.fatal}{by}"
     frames = own.frames(output.dump)[::-1]
-    kind = Kind.CRASH if is_crash else Kind.SIGNAL
+    kind = FailureKind.CRASH if is_crash else FailureKind.SIGNAL
     return Explanation(
         title=_short(title, MAX_TITLE),
         detail=_short(end.words if end.message else "", MAX_DETAIL),
@@ -193,8 +193,8 @@ def _by_report(report: Report, output: ErrorOutput, end: RunEnd, own: OwnCode) -
     parts, last = report.parts, report.last
     told = parts[0] if len(parts) == 1 else last
     frames = _own_frames(report, own)
-    kind = _KIND_OF_ERROR.get(_short_type(told), Kind.EXCEPTION)
-    module = actions.missing_module(told.headline) if kind == Kind.MISSING_MODULE else ""
+    kind = _KIND_OF_ERROR.get(_short_type(told), FailureKind.EXCEPTION)
+    module = actions.missing_module(told.headline) if kind == FailureKind.MISSING_MODULE else ""
     hint = end.hint
     if module and not hint:
         hint = actions.where_to_get(module)
@@ -219,10 +219,10 @@ def _by_report(report: Report, output: ErrorOutput, end: RunEnd, own: OwnCode) -
 
 def _by_last_words(output: ErrorOutput, end: RunEnd) -> Explanation:
     words = [*output.before, *output.after]
-    kind, title, print_of = Kind.EXIT_CODE, end.words, ""
+    kind, title, print_of = FailureKind.EXIT_CODE, end.words, ""
     detail: list[str] = []
     if words:
-        kind, title = Kind.EXIT_TEXT, words[-1]
+        kind, title = FailureKind.EXIT_TEXT, words[-1]
         print_of = title
         detail = words[-1 - MAX_LINES : -1]
         if end.exit_code != 1:  # which `sys.exit` has for every text
@@ -244,7 +244,7 @@ def _by_last_words(output: ErrorOutput, end: RunEnd) -> Explanation:
 
 
 def _details(
-    report: Report, told: Error, kind: Kind, output: ErrorOutput, end: RunEnd
+    report: Report, told: Error, kind: FailureKind, output: ErrorOutput, end: RunEnd
 ) -> list[str]:
     lines = []
     if end.message and not end.words.startswith(_SAME_AS_TRACEBACK):
@@ -260,7 +260,7 @@ def _details(
     cause = _first_other(report.causes, report.last)
     if cause:
         lines.append(f"It came from {cause.headline}")
-    if kind == Kind.SUBPROCESS:
+    if kind == FailureKind.SUBPROCESS:
         lines += output.before[-MAX_LINES:]
     return [*lines, *output.after[-1:]]
 

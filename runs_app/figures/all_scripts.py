@@ -71,7 +71,7 @@ class Ranking(NamedTuple):
     rows: list[RankedScript]
 
 
-class Rule(NamedTuple):
+class RankingRule(NamedTuple):
     """What a ranking compares, and how a row says it."""
 
     title: str
@@ -150,7 +150,7 @@ def _figures(slug: str, name: str, row: Mapping[str, Any]) -> ScriptFigures:
     )
 
 
-def _ranking(rule: Rule, rows: list[ScriptFigures]) -> Ranking:
+def _ranking(rule: RankingRule, rows: list[ScriptFigures]) -> Ranking:
     compared = [row for row in rows if rule.key(row) > 0]
     highest = sorted(compared, key=rule.key, reverse=True)[:MAX_RANKED]
     described = [RankedScript(row, *rule.describe(row)) for row in highest]
@@ -195,30 +195,34 @@ def _describe_kept(row: ScriptFigures) -> tuple[str, str]:
 
 
 RULES = (
-    Rule(
+    RankingRule(
         "Slowest", "Mean of good runs", "No run succeeded in these days.", _mean_s, _describe_mean
     ),
-    Rule(
+    RankingRule(
         "Flakiest",
         "Failed",
         "No run failed in these days.",
         attrgetter("bad_percent"),
         _describe_bad,
     ),
-    Rule(
+    RankingRule(
         "Hungriest",
         "Memory at most",
         "No memory was measured in these days.",
         attrgetter("peak_memory_mb"),
         _describe_memory,
     ),
-    Rule(
+    RankingRule(
         "Most CPU time",
         "CPU time",
         "No CPU time was measured in these days.",
         attrgetter("cpu_s"),
         _describe_cpu,
     ),
-    Rule("Most often", "Runs", "No run ended in these days.", attrgetter("runs"), _describe_runs),
-    Rule("Most output", "Kept", "No output is kept.", attrgetter("kept_bytes"), _describe_kept),
+    RankingRule(
+        "Most often", "Runs", "No run ended in these days.", attrgetter("runs"), _describe_runs
+    ),
+    RankingRule(
+        "Most output", "Kept", "No output is kept.", attrgetter("kept_bytes"), _describe_kept
+    ),
 )

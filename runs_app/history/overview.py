@@ -44,7 +44,7 @@ class ScriptFilter:
         return bool(self.folder or self.words or self.state or self.tag)
 
 
-class ScriptRow(NamedTuple):
+class ListedScript(NamedTuple):
     """A script with `next_at`, `when` and `is_starred`, its newest run and the strip of its last ones."""
 
     script: Any
@@ -52,15 +52,15 @@ class ScriptRow(NamedTuple):
     strip: Strip
 
 
-def script_rows(chosen: ScriptFilter, *, now: datetime) -> list[ScriptRow]:
+def listed_scripts(chosen: ScriptFilter, *, now: datetime) -> list[ListedScript]:
     """Return the scripts of a filter in its order, with as many queries for a thousand as for one."""
-    return _rows_of(_keys_in_order(chosen, now=now), chosen.user, now=now)
+    return _listed(_keys_in_order(chosen, now=now), chosen.user, now=now)
 
 
-def script_page(chosen: ScriptFilter, number: str, *, now: datetime) -> "Page[ScriptRow]":
+def script_page(chosen: ScriptFilter, number: str, *, now: datetime) -> "Page[ListedScript]":
     """Return a page of them. What a row shows is asked for the scripts of the page alone."""
     page: Page[Any] = Paginator(_keys_in_order(chosen, now=now), PAGE).get_page(number)
-    page.object_list = _rows_of(list(page), chosen.user, now=now)
+    page.object_list = _listed(list(page), chosen.user, now=now)
     return page
 
 
@@ -94,7 +94,7 @@ def _sort(scripts: list[Any], sort: str, *, now: datetime) -> None:
             scripts.sort(key=lambda script: medians.get(script.pk, 0), reverse=True)
 
 
-def _rows_of(keys: Sequence[int], user: User | None, *, now: datetime) -> list[ScriptRow]:
+def _listed(keys: Sequence[int], user: User | None, *, now: datetime) -> list[ListedScript]:
     found = {script.pk: script for script in _with_schedules_and_last_run(keys, user)}
     scripts = [found[key] for key in keys if key in found]
     outlook.set_next_starts(scripts, now)
@@ -103,7 +103,7 @@ def _rows_of(keys: Sequence[int], user: User | None, *, now: datetime) -> list[S
     newest = [script.last_run_id for script in scripts if script.last_run_id]
     last_runs = Run.objects.only("status", "started_at", "created_at").in_bulk(newest)
     return [
-        ScriptRow(script, last_runs.get(script.last_run_id), strips.get(script.pk, Strip()))
+        ListedScript(script, last_runs.get(script.last_run_id), strips.get(script.pk, Strip()))
         for script in scripts
     ]
 

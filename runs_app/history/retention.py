@@ -18,7 +18,7 @@ from runs_app import launcher_client, run_folder, states
 from runs_app.figures import counting
 from runs_app.history import retention_rules
 from runs_app.history.history import BAD
-from runs_app.history.retention_rules import Change, Limits, Rules
+from runs_app.history.retention_rules import RetentionChange, RetentionLimits, Rules
 from runs_app.models import FailureGroup, Run, RunQuerySet
 from runs_app.states import Kind
 from scripts_app.models import Script
@@ -84,7 +84,7 @@ def prune(*, now: datetime) -> int:
     return count
 
 
-def preview(*, now: datetime, change: Change | None = None) -> Going:
+def preview(*, now: datetime, change: RetentionChange | None = None) -> Going:
     """Return what retention would delete now, with the limits as they are stored or with a change."""
     rules = retention_rules.rules(change)
     runs = size = 0
@@ -116,7 +116,7 @@ def _groups(rules: Rules, now: datetime) -> list[Group]:
 
 
 def _groups_of_scripts(rules: Rules, now: datetime) -> Iterator[Group]:
-    scripts_of: dict[Limits, list[int]] = {}
+    scripts_of: dict[RetentionLimits, list[int]] = {}
     for script_id, limits in rules.of_script.items():
         scripts_of.setdefault(limits, []).append(script_id)
     for limits, script_ids in scripts_of.items():
@@ -137,7 +137,7 @@ def _groups_of_kinds(rules: Rules, now: datetime) -> Iterator[Group]:
             yield Group(kind, None, boundary)
 
 
-def _with_ends(scripts: QuerySet[Script], limits: Limits, now: datetime) -> QuerySet[Any]:
+def _with_ends(scripts: QuerySet[Script], limits: RetentionLimits, now: datetime) -> QuerySet[Any]:
     finished = _final(kind=Kind.SCRIPT, script=OuterRef("pk"))
     every = Run.objects.filter(script=OuterRef("pk"))
     found = zip(ENDS, _edges(finished, every, limits, now), strict=True)
@@ -145,7 +145,7 @@ def _with_ends(scripts: QuerySet[Script], limits: Limits, now: datetime) -> Quer
 
 
 def _edges(
-    finished: RunQuerySet, every: RunQuerySet, limits: Limits, now: datetime
+    finished: RunQuerySet, every: RunQuerySet, limits: RetentionLimits, now: datetime
 ) -> list[RunQuerySet]:
     # In the order of ENDS. Ids grow with time, so each limit ends at a run, and each look reads only what it finds.
     # `every` has runs under way as well: where even those are not too many, the index alone says so.
@@ -162,7 +162,7 @@ def _first_id(rows: RunQuerySet) -> int | None:
     return rows.values_list("pk", flat=True).first()
 
 
-def _boundary(ends: Sequence[int | None], runs: RunQuerySet, limits: Limits) -> int:
+def _boundary(ends: Sequence[int | None], runs: RunQuerySet, limits: RetentionLimits) -> int:
     """Return the id of the oldest run that is within all limits; 0 where all are."""
     first, last, first_young, crowded = ends
     if first is None or last is None:

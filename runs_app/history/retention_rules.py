@@ -13,7 +13,7 @@ from tempo_site.stored_settings import retention, store
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class RetentionLimits:
     """Days, runs and megabytes of logs that are kept of a script; `mb` None: only the limit of all logs together."""
 
     days: int
@@ -22,7 +22,7 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class RetentionChange:
     """Limits that somebody thinks of setting for a folder, a script, or with neither for all; None: no own limit."""
 
     days: int | None
@@ -36,18 +36,20 @@ class Change:
 class Rules:
     """All limits in force: `total_mb` is of all logs together, `default` of what no script belongs to, like builds."""
 
-    default: Limits
+    default: RetentionLimits
     total_mb: int
-    of_script: dict[int, Limits]
+    of_script: dict[int, RetentionLimits]
 
 
-def rules(change: Change | None = None) -> Rules:
+def rules(change: RetentionChange | None = None) -> Rules:
     """Return the rules as they are stored, or as they would be with a change. Three queries."""
     stored = list(stored_rules())
-    default = Limits(days=_number(retention.DAYS), runs=_number(retention.RUNS))
+    default = RetentionLimits(days=_number(retention.DAYS), runs=_number(retention.RUNS))
     total_mb = _number(retention.MEGABYTES)
     if change is not None and not (change.folder or change.script):
-        default = Limits(days=change.days or default.days, runs=change.runs or default.runs)
+        default = RetentionLimits(
+            days=change.days or default.days, runs=change.runs or default.runs
+        )
         total_mb = change.mb or total_mb
     elif change is not None:
         stored = [rule for rule in stored if not _is_of(rule, change)]
@@ -55,7 +57,7 @@ def rules(change: Change | None = None) -> Rules:
     return Rules(default=default, total_mb=total_mb, of_script=_of_scripts(stored, default))
 
 
-def save(change: Change, *, by: str) -> None:
+def save(change: RetentionChange, *, by: str) -> None:
     """Store the limits of a folder, a script or all scripts. Raise SettingRefused."""
     if not (change.folder or change.script):
         values = {
@@ -94,11 +96,11 @@ def _number(name: str) -> int:
     return int(store.value(name))
 
 
-def _is_of(rule: RetentionRule, change: Change) -> bool:
+def _is_of(rule: RetentionRule, change: RetentionChange) -> bool:
     return (rule.script_id, rule.folder) == (change.script and change.script.pk, change.folder)
 
 
-def _unsaved(change: Change) -> RetentionRule:
+def _unsaved(change: RetentionChange) -> RetentionRule:
     return RetentionRule(
         script=change.script,
         folder=change.folder,
@@ -108,7 +110,9 @@ def _unsaved(change: Change) -> RetentionRule:
     )
 
 
-def _of_scripts(stored: list[RetentionRule], default: Limits) -> dict[int, Limits]:
+def _of_scripts(
+    stored: list[RetentionRule], default: RetentionLimits
+) -> dict[int, RetentionLimits]:
     of_folder = {rule.folder.path: rule for rule in stored if rule.folder}
     of_script = {rule.script_id: rule for rule in stored if rule.script_id}
     found = {}
@@ -120,9 +124,9 @@ def _of_scripts(stored: list[RetentionRule], default: Limits) -> dict[int, Limit
     return found
 
 
-def _narrowed(limits: Limits, rule: RetentionRule | None) -> Limits:
+def _narrowed(limits: RetentionLimits, rule: RetentionRule | None) -> RetentionLimits:
     if rule is None:
         return limits
-    return Limits(
+    return RetentionLimits(
         days=rule.days or limits.days, runs=rule.runs or limits.runs, mb=rule.mb or limits.mb
     )

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from runs_app import disk_space, states
+from runs_app.hot_statements import RunUnderWay
 from runs_app.models import Run
 from runs_app.states import Kind, Trigger
 from scripts_app.environments import environments
@@ -49,9 +50,9 @@ class Situation:
         return global_pause.current_pause(self.now) is not None
 
     @cached_property
-    def under_way(self) -> list[Run]:
+    def under_way(self) -> list[RunUnderWay]:
         rows = Run.objects.scripts().under_way().order_by("pk")
-        return list(rows.only("script_id", "memory_mb", "handed_over_at"))
+        return [RunUnderWay(*row) for row in rows.values_list(*RunUnderWay._fields)]
 
     @cached_property
     def busy_scripts(self) -> Collection[int | None]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet, Subquery
 from django_q.models import Schedule as Alarm
 
+from scripts_app.environments import environments
 from scripts_app.models import Pause, Schedule
 from scripts_app.schedules import schedules
 from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
@@ -14,7 +15,6 @@ from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 _RELATED = (
     "schedule__script__version",
     "schedule__script__environment",
-    "schedule__script__wanted_environment",
 )
 # What nobody asks for on the way of a run: with a thousand alarms at once, each column counts.
 _OF_ALARM = (
@@ -72,12 +72,16 @@ _OF_ENVIRONMENT = (
     "created_at",
     "ready_at",
 )
-_OF_WANTED_ENVIRONMENT = (*_OF_ENVIRONMENT, "python", "interpreter", "digest", "fault")
 
 
 def due(now: datetime, *, limit: int) -> list[Any]:
     """Return due alarms in their order, each with the last pause of all schedules: `all_paused_since`, `..._until`."""
-    return _prepared(limit).rows(now=now)
+    alarms = _prepared(limit).rows(now=now)
+    for alarm in alarms:
+        schedule = getattr(alarm, "schedule", None)  # it may be deleted
+        if schedule is not None:
+            environments.use_one_row(schedule.script)
+    return alarms
 
 
 @functools.cache
@@ -109,5 +113,4 @@ def _not_asked_for() -> list[str]:
     names += [f"schedule__script__{name}" for name in _OF_SCRIPT]
     names += [f"schedule__script__version__{name}" for name in _OF_VERSION]
     names += [f"schedule__script__environment__{name}" for name in _OF_ENVIRONMENT]
-    names += [f"schedule__script__wanted_environment__{name}" for name in _OF_WANTED_ENVIRONMENT]
     return names

@@ -14,6 +14,7 @@ from runs_app.triggers import triggers
 from scripts_app import lookup
 from scripts_app.diagnostics import check
 from scripts_app.diagnostics.models import Problem
+from scripts_app.environments import environments
 from scripts_app.models import Script, Version
 from scripts_app.versions import versions
 from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
@@ -49,6 +50,7 @@ def script_to_start(slug: str) -> Any:
     found = _TO_START.first(slug=slug)
     if found is None:
         raise lookup.no_script(slug)
+    environments.use_one_row(found)
     return found
 
 

@@ -15,7 +15,7 @@ from runs_app.engine import housekeeping
 from runs_app.figures import all_scripts
 from runs_app.history import retention, retention_rules
 from runs_app.history.retention import Going
-from runs_app.history.retention_rules import Change, Rules
+from runs_app.history.retention_rules import RetentionChange, Rules
 from scripts_app.models import Folder, Script
 from tempo_site import auth
 from tempo_site.audit import trail
@@ -74,9 +74,9 @@ class LimitsForm(forms.Form):
         return [self["days"], self["runs"], self["mb"]]
 
     @property
-    def change(self) -> Change:
+    def change(self) -> RetentionChange:
         kind, _, pk = self.cleaned_data["target"].partition(":")
-        return Change(
+        return RetentionChange(
             days=self.cleaned_data["days"],
             runs=self.cleaned_data["runs"],
             mb=self.cleaned_data["mb"],
@@ -146,7 +146,7 @@ def describe(going: Going) -> str:
     return f"{going.runs:,} run{plural}, {filesizeformat(going.log_bytes)}"
 
 
-def _save(request: auth.SignedInRequest, change: Change) -> HttpResponse:
+def _save(request: auth.SignedInRequest, change: RetentionChange) -> HttpResponse:
     try:
         retention_rules.save(change, by=request.user.get_username())
     except SettingRefused as refusal:

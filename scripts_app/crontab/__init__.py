@@ -2,5 +2,5 @@
 
 `parser`, `dialects` and `timers` read lines; `command_list`, `unwrap`, `wrappers` and `shell` read commands.
 `needs`, `neighbours`, `virtual_environments` and `source_files` read what a command needs; `reach` what it will miss.
-`drafts` and `codegen` write code, `importer` proposes and makes scripts.
+`conversion` and `codegen` write code, `importer` proposes and makes scripts.
 """

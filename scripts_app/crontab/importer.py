@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from scripts_app import limits, scripts, validation
-from scripts_app.crontab import drafts, names
-from scripts_app.crontab.drafts import Draft
+from scripts_app.crontab import conversion, names
+from scripts_app.crontab.conversion import ConvertedCommand
 from scripts_app.crontab.parser import Crontab, CrontabEntry, printable
 from scripts_app.crontab.source_files import Sources
 from scripts_app.files import store
@@ -251,29 +251,29 @@ def _proposal(
 ) -> Proposal:
     if entry.problem:
         return Proposal(entry=entry, problem=entry.problem)
-    draft = drafts.draft(entry, sources=sources, home=entry.home or home)
-    problem = draft.problem or _problem_of(draft)
+    converted = conversion.convert(entry, sources=sources, home=entry.home or home)
+    problem = converted.problem or _problem_of(converted)
     if problem:
         return Proposal(entry=entry, problem=problem)
-    timing, no_schedule = _timing(entry, draft, choices)
-    chosen, notes = _settings(draft, choices)
-    mail_to = _mail_to(entry, draft)
+    timing, no_schedule = _timing(entry, converted, choices)
+    chosen, notes = _settings(converted, choices)
+    mail_to = _mail_to(entry, converted)
     return Proposal(
         entry=entry,
-        name=draft.name,
-        code=draft.code,
-        is_python=draft.is_python,
-        source=draft.source,
-        python_version=draft.python_version,
-        requirements="\n".join(draft.needs.packages),
-        files=draft.needs.files,
+        name=converted.name,
+        code=converted.code,
+        is_python=converted.is_python,
+        source=converted.source,
+        python_version=converted.python_version,
+        requirements="\n".join(converted.needs.packages),
+        files=converted.needs.files,
         settings=chosen,
         timing=timing,
-        delay_s=draft.found.delay_s if entry.is_at_startup else 0,
-        overlap=_overlap(entry, draft),
+        delay_s=converted.found.delay_s if entry.is_at_startup else 0,
+        overlap=_overlap(entry, converted),
         mail_to=mail_to,
         no_schedule=no_schedule,
-        notes=[*draft.notes, *notes, *_mail_notes(mail_to)],
+        notes=[*converted.notes, *notes, *_mail_notes(mail_to)],
         **_meaning(timing, now),
     )
 
@@ -288,14 +288,14 @@ def _meaning(timing: Timing | None, now: datetime) -> dict[str, Any]:
     }
 
 
-def _overlap(entry: CrontabEntry, draft: Draft) -> str:
-    if entry.skips_overlap or not draft.found.overlap:
+def _overlap(entry: CrontabEntry, converted: ConvertedCommand) -> str:
+    if entry.skips_overlap or not converted.found.overlap:
         return str(Schedule.Overlap.SKIP)
-    return draft.found.overlap
+    return converted.found.overlap
 
 
-def _mail_to(entry: CrontabEntry, draft: Draft) -> str:
-    addresses = [entry.mail_to, *draft.found.mail_to]
+def _mail_to(entry: CrontabEntry, converted: ConvertedCommand) -> str:
+    addresses = [entry.mail_to, *converted.found.mail_to]
     return ", ".join(dict.fromkeys(filter(None, addresses)))
 
 
@@ -308,17 +308,19 @@ def _mail_notes(mail_to: str) -> list[str]:
     ]
 
 
-def _problem_of(draft: Draft) -> str:
+def _problem_of(converted: ConvertedCommand) -> str:
     try:
-        validation.text(draft.code, field="code")
+        validation.text(converted.code, field="code")
     except ScriptError as error:
         return str(error)
     return ""
 
 
-def _timing(entry: CrontabEntry, draft: Draft, choices: Choices) -> tuple[Timing | None, str]:
+def _timing(
+    entry: CrontabEntry, converted: ConvertedCommand, choices: Choices
+) -> tuple[Timing | None, str]:
     zone = entry.zone or choices.zone or settings.TIME_ZONE
-    jitter_s = draft.found.jitter_s
+    jitter_s = converted.found.jitter_s
     if entry.is_at_startup:
         timing = Timing(kind="startup", timezone=zone)
     elif entry.every_s is not None:
@@ -328,9 +330,9 @@ def _timing(entry: CrontabEntry, draft: Draft, choices: Choices) -> tuple[Timing
     else:
         timing = Timing(kind="cron", cron=entry.when, timezone=zone, jitter_s=jitter_s)
     try:
-        if timing.kind == "cron" and draft.found.delay_s and not draft.wait_s:
+        if timing.kind == "cron" and converted.found.delay_s and not converted.wait_s:
             fields = cron_expression.expand_alias(timing.cron)
-            timing = replace(timing, cron=f"{draft.found.delay_s} {fields}")
+            timing = replace(timing, cron=f"{converted.found.delay_s} {fields}")
         rule.check(timing)
     except TimingError as error:
         return None, str(error)
@@ -347,23 +349,23 @@ def _single(entry: CrontabEntry, zone: str) -> tuple[Timing | None, str]:
     return timing, ""
 
 
-def _settings(draft: Draft, choices: Choices) -> tuple[ScriptSettings, list[str]]:
+def _settings(converted: ConvertedCommand, choices: Choices) -> tuple[ScriptSettings, list[str]]:
     chosen: ScriptSettings = {}
     notes = []
     timeout = limits.LIMITS["timeout_s"]
-    timeout_s = draft.found.timeout_s
-    if timeout_s is None and draft.wait_s:
+    timeout_s = converted.found.timeout_s
+    if timeout_s is None and converted.wait_s:
         default_s = choices.timeout_s
         if default_s is None:
             default_s = limits.default_limits()["timeout_s"]
         timeout_s = default_s
-    if timeout_s and draft.wait_s:
-        timeout_s += draft.wait_s
-        notes.append(f"it waits for {draft.wait_s} s first: its time limit is {timeout_s} s")
+    if timeout_s and converted.wait_s:
+        timeout_s += converted.wait_s
+        notes.append(f"it waits for {converted.wait_s} s first: its time limit is {timeout_s} s")
     if timeout_s is not None:
         chosen["timeout_s"] = timeout.within(timeout_s)
         if chosen["timeout_s"] != timeout_s:
             notes.append(f"this server allows {chosen['timeout_s']} s at most")
-    if draft.found.nice is not None:
-        chosen["nice"] = draft.found.nice
+    if converted.found.nice is not None:
+        chosen["nice"] = converted.found.nice
     return chosen, notes

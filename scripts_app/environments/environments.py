@@ -84,8 +84,7 @@ def assign(script: Script, spec: EnvironmentSpec) -> Environment:
     """Store which environment a script needs, in the transaction that read or saved the script's version."""
     stored = Script.objects.get(pk=script.pk)
     environment = _row_for(stored, spec)
-    # Another patch release at the same path needs no build: packages do not depend on it, and runs would wait.
-    if not is_usable(environment) or not _is_same_minor(environment, spec.interpreter):
+    if _has_to_be_built(environment, spec.interpreter):
         _request_again(environment, interpreter=spec.interpreter)
     changes: dict[str, Environment | None] = {"wanted_environment": environment}
     if environment.is_ready:
@@ -107,9 +106,7 @@ def rows_for_new(locks: Mapping[EnvironmentSpec, str]) -> dict[EnvironmentSpec, 
     with transaction.atomic():
         found = _newest_rows(locks)
         for spec, environment in found.items():
-            is_right = _is_same_minor(environment, spec.interpreter)
-            is_coming = environment.state in UNFINISHED
-            if not is_right or not (is_coming or is_usable(environment)):
+            if _has_to_be_built(environment, spec.interpreter):
                 _request_again(environment, interpreter=spec.interpreter)
         made = {spec: unsaved(spec, lock=lock) for spec, lock in locks.items() if spec not in found}
         Environment.objects.bulk_create(made.values())
@@ -176,6 +173,14 @@ def shared_fields(environment: Environment) -> dict[str, object]:
     }
 
 
+def _has_to_be_built(environment: Environment, interpreter: Interpreter) -> bool:
+    # Another patch release at the same path needs no build: packages do not depend on it, and runs would wait.
+    if not _is_same_minor(environment, interpreter):
+        return True
+    is_coming = environment.state in UNFINISHED
+    return not is_coming and not is_usable(environment)
+
+
 def _is_same_minor(environment: Environment, interpreter: Interpreter) -> bool:
     return interpreters.minor_of(environment.python) == interpreters.minor_of(interpreter.version)
 
@@ -237,6 +242,12 @@ def is_awaited(script: Script) -> bool:
         return True
     wanted = script.wanted_environment
     return wanted is not None and wanted.state in UNFINISHED
+
+
+def use_one_row(script: Script) -> None:
+    """Have a script that uses the environment it asks for hold one row of it: it need not be read twice."""
+    if script.wanted_environment_id == script.environment_id:
+        script.wanted_environment = script.environment
 
 
 def python_of(environment: Environment) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.db.models import QuerySet
 
 from scripts_app import bulk, folders, lookup
-from scripts_app.exchange import script_rows, toml_text, version_files
+from scripts_app.exchange import toml_rows, toml_text, version_files
 from scripts_app.exchange.items import (
     CODE,
     EXPORT,
@@ -115,8 +115,8 @@ def items_of(rows: list[Script], *, with_texts: bool = True) -> dict[int, Item]:
     Without texts they lack code and lock, of which a thousand are more than the memory of `web` is for.
     """
     keys = [script.pk for script in rows]
-    schedules = script_rows.schedules_of(keys)
-    variables = script_rows.variables_of(keys)
+    schedules = toml_rows.schedules_of(keys)
+    variables = toml_rows.variables_of(keys)
     of_parts = {name: part.read(keys) for name, part in parts.items()}
     locked = set(Environment.objects.exclude(lock="").values_list("pk", flat=True))
     found = {}

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 
 from scripts_app import limits, scripts, validation
 from scripts_app.environments.environments import EnvironmentSpec
-from scripts_app.exchange import script_rows, version_files
+from scripts_app.exchange import toml_rows, version_files
 from scripts_app.exchange.items import Item
 from scripts_app.exchange.parts import parts
 from scripts_app.exchange.preview import Action, Planned
@@ -133,8 +133,8 @@ def _text_change(script: Script, content: Content, item: Item, act: Import) -> T
 def _keeps_schedules(item: Item, existing: Script | None, act: Import) -> bool:
     if existing is None or item.schedules is None:
         return item.schedules is None
-    here = script_rows.schedules_of([existing.pk]).get(existing.pk, [])
-    return script_rows.are_same_schedules(here, item.schedules, with_switches=act.switch_on)
+    here = toml_rows.schedules_of([existing.pk]).get(existing.pk, [])
+    return toml_rows.are_same_schedules(here, item.schedules, with_switches=act.switch_on)
 
 
 def _schedules(script: Script, content: Content, item: Item, act: Import) -> list[Schedule]:
@@ -142,7 +142,7 @@ def _schedules(script: Script, content: Content, item: Item, act: Import) -> lis
     script.version = versions.unsaved(script, content.row, number=1, author=act.by)
     rows = []
     for row in item.schedules or ():
-        schedule = script_rows.schedule_of(row)
+        schedule = toml_rows.schedule_of(row)
         schedule.script = script
         schedule.enabled = schedule.enabled and act.switch_on
         schedules.check_new(schedule, now=act.now)

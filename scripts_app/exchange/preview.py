@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from scripts_app.exchange import exporting, script_rows
+from scripts_app.exchange import exporting, toml_rows
 from scripts_app.exchange.items import Item, Row
 from scripts_app.exchange.parts import parts
 from scripts_app.files import store
@@ -145,7 +145,7 @@ def differences(item: Item, other: Item, script: Script, *, with_switches: bool)
             name, _empty(item, name)
         ):
             yield f"`{name}`"
-    if item.schedules is not None and not script_rows.are_same_schedules(
+    if item.schedules is not None and not toml_rows.are_same_schedules(
         item.schedules, other.schedules or (), with_switches=with_switches
     ):
         yield "schedules"

@@ -43,7 +43,7 @@ _LOOK_ALIKES = str.maketrans(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explanation:
+class RequirementHint:
     reason: str  # a sentence without its subject, which is the line
     instead: tuple[
         str, ...
@@ -51,23 +51,23 @@ class Explanation:
     hint: str = ""  # where no such line can be named
 
 
-def misread(line: str) -> Explanation | None:
+def misread(line: str) -> RequirementHint | None:
     """Explain a line that means something else, whether or not it could be read as a requirement."""
     return _first(line, (_strange_character, _command, _bullet, _python, _file, _npm))
 
 
-def slip(line: str) -> Explanation | None:
+def slip(line: str) -> RequirementHint | None:
     """Explain a line that cannot be read as a requirement."""
     return _first(line, (_project_file, _import, *_PATTERNS, _several))
 
 
 def _first(
-    line: str, explain: tuple[Callable[[str], Explanation | None], ...]
-) -> Explanation | None:
+    line: str, explain: tuple[Callable[[str], RequirementHint | None], ...]
+) -> RequirementHint | None:
     return next(filter(None, (one(line) for one in explain)), None)
 
 
-def _strange_character(line: str) -> Explanation | None:
+def _strange_character(line: str) -> RequirementHint | None:
     strange = re.search(r"[^\t\x20-\x7e]", line)
     if strange is None or "://" in line:
         return None
@@ -75,14 +75,14 @@ def _strange_character(line: str) -> Explanation | None:
     known = unicodedata.name(character, "a control character")
     plain = unicodedata.normalize("NFKC", line.translate(_LOOK_ALIKES))
     plain = "".join(one for one in plain if unicodedata.category(one) not in ("Cf", "Cc")).strip()
-    return Explanation(
+    return RequirementHint(
         reason=f"has the character U+{ord(character):04X} ({known}), which no requirement has",
         instead=(plain,) if plain.isascii() and plain else (),
         hint="type the line anew",
     )
 
 
-def _command(line: str) -> Explanation | None:
+def _command(line: str) -> RequirementHint | None:
     command = _COMMAND.fullmatch(line)
     if command is None:
         return None
@@ -93,59 +93,61 @@ def _command(line: str) -> Explanation | None:
     packages = [word for word in words if not word.startswith("-")]
     if any(word in ("-r", "-c", "-e", "-i", "-f") for word in words):
         packages = []
-    return Explanation(
+    return RequirementHint(
         reason="is a command",
         instead=tuple(packages),
         hint="list the packages alone, one a line",
     )
 
 
-def _bullet(line: str) -> Explanation | None:
+def _bullet(line: str) -> RequirementHint | None:
     bullet = re.fullmatch(r"[-*+]\s+(.+)", line)
     if bullet is None:
         return None
-    return Explanation(reason="begins with a bullet", instead=(bullet[1],))
+    return RequirementHint(reason="begins with a bullet", instead=(bullet[1],))
 
 
-def _python(line: str) -> Explanation | None:
+def _python(line: str) -> RequirementHint | None:
     if _PYTHON.fullmatch(line) is None:
         return None
     hint = "choose the version under Python, beside the requirements"
-    return Explanation(reason="asks for Python itself, which is no package", hint=hint)
+    return RequirementHint(reason="asks for Python itself, which is no package", hint=hint)
 
 
-def _file(line: str) -> Explanation | None:
+def _file(line: str) -> RequirementHint | None:
     if re.fullmatch(r"[\w.-]+\.txt", line) is None:
         return None
-    return Explanation(reason="is the name of a file", hint="list the packages that it names")
+    return RequirementHint(reason="is the name of a file", hint="list the packages that it names")
 
 
-def _npm(line: str) -> Explanation | None:
+def _npm(line: str) -> RequirementHint | None:
     found = re.fullmatch(rf"{_NAME}\s*@\s*(latest|[\^~]?{_VERSION})", line)
     if found is None:
         return None
     name, version = found[1], found[2]
     if version == "latest":
-        return Explanation(reason=_LATEST, instead=(name,))
+        return RequirementHint(reason=_LATEST, instead=(name,))
     operator = "" if version[0] in "^~" else "=="
-    return Explanation(reason="has `@` before the version", instead=(f"{name}{operator}{version}",))
+    return RequirementHint(
+        reason="has `@` before the version", instead=(f"{name}{operator}{version}",)
+    )
 
 
-def _project_file(line: str) -> Explanation | None:
+def _project_file(line: str) -> RequirementHint | None:
     if _PROJECT_FILE.fullmatch(line) is None:
         return None
     hint = "list the packages alone, one a line"
-    return Explanation(reason="is a line of a project's file", hint=hint)
+    return RequirementHint(reason="is a line of a project's file", hint=hint)
 
 
-def _import(line: str) -> Explanation | None:
+def _import(line: str) -> RequirementHint | None:
     found = _IMPORT.fullmatch(line)
     if found is None:
         return None
     names = [part.split(" as ")[0] for part in (found["modules"] or found["module"]).split(",")]
     modules = [name.strip().split(".")[0] for name in names]
     others = [module for module in modules if module not in sys.stdlib_module_names]
-    return Explanation(
+    return RequirementHint(
         reason="is a line of Python",
         instead=tuple(suggestions.package_of(module) for module in others),
         hint="what is part of Python itself needs no line",
@@ -154,25 +156,25 @@ def _import(line: str) -> Explanation | None:
 
 def _pattern(
     pattern: str, reason: str, instead: Callable[["re.Match[str]"], str]
-) -> Callable[[str], Explanation | None]:
+) -> Callable[[str], RequirementHint | None]:
     compiled = re.compile(pattern, re.IGNORECASE)
 
-    def explain(line: str) -> Explanation | None:
+    def explain(line: str) -> RequirementHint | None:
         found = compiled.fullmatch(line)
         if found is None:
             return None
-        return Explanation(reason=reason, instead=(instead(found),))
+        return RequirementHint(reason=reason, instead=(instead(found),))
 
     return explain
 
 
-def _several(line: str) -> Explanation | None:
+def _several(line: str) -> RequirementHint | None:
     parts = [part for part in re.split(r"[,;\s]+", line) if part]
     if len(parts) < 2 or not all(_PART.fullmatch(part) for part in parts):
         return None
     # Not each word of a sentence is a package.
     are_packages = all(_is_likely_package(part) for part in parts)
-    return Explanation(
+    return RequirementHint(
         reason="has several words",
         instead=tuple(parts) if are_packages else (),
         hint="name one package a line",

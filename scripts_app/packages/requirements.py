@@ -9,7 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from scripts_app.packages import requirement_hints, requirement_lines
-from scripts_app.packages.requirement_hints import Explanation
+from scripts_app.packages.requirement_hints import RequirementHint
 from scripts_app.packages.requirement_lines import RequirementLine
 from scripts_app.validation import ScriptError
 
@@ -21,8 +21,8 @@ _PATH = re.compile(r"^(\.{0,2}/|~|[A-Za-z]:\\)|\.(whl|zip|tar\.gz|tar\.bz2|tgz)$
 _INDEX_ONLY = "only packages of the package index can be locked and shared"
 _OPTIONS = "options such as the package index are the administrator's settings"
 _PLAIN_LINES = "write one plain requirement a line; Tempo locks versions and hashes itself"
-_PATH_OR_URL = Explanation(reason=f"is a path or URL: {_INDEX_ONLY}")
-_NO_FILE = Explanation(
+_PATH_OR_URL = RequirementHint(reason=f"is a path or URL: {_INDEX_ONLY}")
+_NO_FILE = RequirementHint(
     reason="is no file of the web with a name: "
     "write it as `name @ https://host/name-1.0-py3-none-any.whl`"
 )
@@ -35,7 +35,7 @@ _INCLUDES = ("-r", "-c", "--requirement", "--constraint")
 
 
 class _Refused(ValueError):
-    def __init__(self, explanation: Explanation) -> None:
+    def __init__(self, explanation: RequirementHint) -> None:
         super().__init__(explanation.reason)
         self.explanation = explanation
 
@@ -90,7 +90,7 @@ def _normal_form(line: RequirementLine) -> str:
 
 def _parse(text: str) -> str:
     if len(text) > MAX_LINE:
-        raise _Refused(Explanation(reason=f"is longer than {MAX_LINE} characters"))
+        raise _Refused(RequirementHint(reason=f"is longer than {MAX_LINE} characters"))
     explanation = requirement_hints.misread(text) or _refusal(text)
     if explanation:
         raise _Refused(explanation)
@@ -98,7 +98,7 @@ def _parse(text: str) -> str:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         detail = str(error).splitlines()[0]
-        unknown = Explanation(reason=f"is no requirement: {detail}")
+        unknown = RequirementHint(reason=f"is no requirement: {detail}")
         raise _Refused(requirement_hints.slip(text) or unknown) from None
     if requirement.url and not settings.ALLOW_DIRECT_URLS:
         raise _Refused(_PATH_OR_URL)
@@ -108,7 +108,7 @@ def _parse(text: str) -> str:
     return str(requirement)
 
 
-def _told(explanation: Explanation) -> str:
+def _told(explanation: RequirementHint) -> str:
     lines = _lines_instead(explanation)
     if lines:
         named = ", ".join(f"`{line}`" for line in lines)
@@ -119,7 +119,7 @@ def _told(explanation: Explanation) -> str:
     return explanation.reason
 
 
-def _lines_instead(explanation: Explanation, depth: int = MAX_SLIPS) -> list[str]:
+def _lines_instead(explanation: RequirementHint, depth: int = MAX_SLIPS) -> list[str]:
     """Return lines that would be taken; none when one of those that were meant would not."""
     found: list[str] = []
     for line in explanation.instead:
@@ -135,16 +135,16 @@ def _lines_instead(explanation: Explanation, depth: int = MAX_SLIPS) -> list[str
     return found
 
 
-def _refusal(line: str) -> Explanation | None:
+def _refusal(line: str) -> RequirementHint | None:
     # Before parsing, because the messages of `packaging` do not say what to write instead.
     if line.startswith(_INCLUDES):
-        return Explanation(reason="is not allowed here: list the packages themselves")
+        return RequirementHint(reason="is not allowed here: list the packages themselves")
     if line.startswith(("-e", "--editable")):
-        return Explanation(reason=f"is not allowed here: {_INDEX_ONLY}")
+        return RequirementHint(reason=f"is not allowed here: {_INDEX_ONLY}")
     if line.startswith("-"):
-        return Explanation(reason=f"is not allowed here: {_OPTIONS}")
+        return RequirementHint(reason=f"is not allowed here: {_OPTIONS}")
     if line.endswith("\\") or " --" in line:
-        return Explanation(reason=f"is not allowed here: {_PLAIN_LINES}")
+        return RequirementHint(reason=f"is not allowed here: {_PLAIN_LINES}")
     if settings.ALLOW_DIRECT_URLS and "://" in line:
         has_name = re.match(r"[\w.\[\], -]+@", line)
         return None if has_name else _NO_FILE

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from runs_app.exports import lists, table
 from runs_app.history import overview
-from runs_app.history.overview import ScriptFilter, ScriptRow
+from runs_app.history.overview import ListedScript, ScriptFilter
 from runs_app.states import Trigger
 from runs_app.triggers import confirmation, triggers
 from scripts_app import bulk, folders, lookup, script_templates, scripts, stars
@@ -41,7 +41,7 @@ ACTS = {
 
 class ScriptListContext(TypedDict):
     now: datetime
-    page: "Page[ScriptRow]"
+    page: "Page[ListedScript]"
     shown: str
     folders: list[Branch]
     chosen_folder: Branch | None
@@ -70,7 +70,7 @@ def script_list(request: auth.SignedInRequest) -> HttpResponse:
 
 @require_safe
 def script_export(request: HttpRequest, suffix: str) -> HttpResponse:
-    rows = overview.script_rows(script_filter(request.GET), now=timezone.now())
+    rows = overview.listed_scripts(script_filter(request.GET), now=timezone.now())
     return table.response(lists.table_of_scripts(rows), suffix)
 
 

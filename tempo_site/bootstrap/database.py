@@ -19,7 +19,10 @@ from tempo_site.lib import files, paths
 
 Say = Callable[[str], None]
 
-MAX_CHECK_S = 2.0  # 1 GB took 0.9 s from memory; of a larger or slower one a part is looked at
+# 500 MB take 1 s; of a larger or slower database a part is looked at. Less where the last Tempo ended in order: every
+# start would wait for what backups read from end to end.
+MAX_CHECK_S = 2.0
+MAX_CHECK_AFTER_STOP_S = 0.25
 INTERRUPT_EVERY_S = 0.01
 EMPTY = "empty.sqlite3"  # beside the code, made with the image
 MAGIC = b"SQLite format 3\0"
@@ -114,9 +117,10 @@ def _look() -> None:
         return  # a write was cut off: SQLite takes it back when the database is opened
     if _size(_beside(path, "-wal")) > 0 and not file_system.has_shared_memory():
         return
+    was_stopped = not _beside(path, "-wal").exists()  # the log goes with the last connection
     try:
         with contextlib.closing(_open_unchanged(path)) as database:
-            _look_inside(database)
+            _look_inside(database, MAX_CHECK_AFTER_STOP_S if was_stopped else MAX_CHECK_S)
     except sqlite3.OperationalError as error:
         raise Unusable(f"cannot be read: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -157,21 +161,21 @@ def _open_unchanged(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
 
 
-def _look_inside(database: sqlite3.Connection) -> None:
+def _look_inside(database: sqlite3.Connection, max_check_s: float) -> None:
     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
     if "django_migrations" not in tables:
         _refuse_beside_content("has no tables")
         return
     _refuse_newer(database)
-    found = _quick_check(database)
+    found = _quick_check(database, max_check_s)
     if found != "ok":
         raise Unusable(f"is damaged: {' '.join(found.split())}")
 
 
-def _quick_check(database: sqlite3.Connection) -> str:
+def _quick_check(database: sqlite3.Connection, max_s: float) -> str:
     # By another thread: SQLite asks no progress handler while it follows the pages of a table.
     is_done = threading.Event()
-    thread = threading.Thread(target=_interrupt, args=(database, is_done))
+    thread = threading.Thread(target=_interrupt, args=(database, is_done, max_s))
     thread.start()
     try:
         return str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -184,8 +188,7 @@ def _quick_check(database: sqlite3.Connection) -> str:
         thread.join()
 
 
-def _interrupt(database: sqlite3.Connection, is_done: threading.Event) -> None:
-    wait_s = MAX_CHECK_S
+def _interrupt(database: sqlite3.Connection, is_done: threading.Event, wait_s: float) -> None:
     while not is_done.wait(wait_s):
         database.interrupt()  # no use before the statement has begun, so again
         wait_s = INTERRUPT_EVERY_S

@@ -1,10 +1,12 @@
 """Addresses of the network as they are counted."""
 
+import functools
 import ipaddress
 
 SITE_BITS = 64  # of an IPv6 address: behind them, anybody may take any
 
 
+@functools.lru_cache(maxsize=256)
 def site_of(address: str) -> str:
     """Return whose address it is: of IPv4 the address, of IPv6 its network of 64 bits, else what was given."""
     try:

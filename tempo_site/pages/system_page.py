@@ -27,10 +27,10 @@ class SystemContext(MachineContext):
     isolation: IsolationFigures
     lowered: tuple[str, str] | None  # the grade of the last run and why, where it had less
     floor_bytes: int
-    versions: list["Version"]
+    versions: list["InstalledVersion"]
 
 
-class Version(TypedDict):
+class InstalledVersion(TypedDict):
     name: str
     text: str
 
@@ -53,7 +53,7 @@ def system_context(now: datetime) -> SystemContext:
     }
 
 
-def versions() -> list[Version]:
+def versions() -> list[InstalledVersion]:
     """Return what Tempo runs on. One query."""
     return [
         {"name": "Tempo", "text": settings.VERSION},

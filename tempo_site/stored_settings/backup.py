@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tempo_site.stored_settings.fields import Field, Kind, Section, Value
+from tempo_site.stored_settings.fields import Field, FieldKind, Section, Value
 
 PASSPHRASE = "PYSCHED_BACKUP_PASSPHRASE"
 AUTOMATIC, LOGS = "PYSCHED_BACKUP_DAILY", "PYSCHED_BACKUP_LOGS"
@@ -44,14 +44,14 @@ SECTION = Section(
         Field(
             name=AUTOMATIC,
             attribute="BACKUP_DAILY",
-            kind=Kind.SWITCH,
+            kind=FieldKind.SWITCH,
             label="Every night",
             help="After 04:45, by Tempo's time zone; a night that was missed is made up.",
         ),
         Field(
             name=PASSPHRASE,
             attribute="BACKUP_PASSPHRASE",
-            kind=Kind.SECRET,
+            kind=FieldKind.SECRET,
             label="Passphrase",
             help="With one a backup is encrypted and holds the secret key. Without one secrets have to be entered again"
             " after a restore. Keep it elsewhere: nobody opens such a backup without it.",
@@ -60,14 +60,14 @@ SECTION = Section(
         Field(
             name=LOGS,
             attribute="BACKUP_LOGS",
-            kind=Kind.SWITCH,
+            kind=FieldKind.SWITCH,
             label="Logs",
             help="The output of all runs is in it as well.",
         ),
         Field(
             name=SECOND_PLACE,
             attribute="BACKUP_PATH",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="Second place",
             help="A folder, as of another disk or a share, that gets a copy of each. Empty: none.",
             check=_check_place,
@@ -75,7 +75,7 @@ SECTION = Section(
         Field(
             name=REMOTE,
             attribute="BACKUP_REMOTE",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="Remote place",
             help="`rclone:NAME:path` or `restic:NAME:path`: a name in the file `PYSCHED_BACKUP_RCLONE_CONFIG`, which"
             " says where it is (SFTP, WebDAV, S3 ...). It gets a copy of each. Empty: none.",
@@ -84,7 +84,7 @@ SECTION = Section(
         Field(
             name=DAILY,
             attribute="BACKUP_DAYS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Keep of days",
             unit="days",
             help="The newest of each of so many days.",
@@ -95,7 +95,7 @@ SECTION = Section(
         Field(
             name=WEEKLY,
             attribute="BACKUP_WEEKS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Keep of weeks",
             unit="weeks",
             maximum=520,
@@ -104,7 +104,7 @@ SECTION = Section(
         Field(
             name=MONTHLY,
             attribute="BACKUP_MONTHS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Keep of months",
             unit="months",
             maximum=240,
@@ -113,7 +113,7 @@ SECTION = Section(
         Field(
             name=MEGABYTES,
             attribute="BACKUP_MB",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Size of all backups",
             unit="MB",
             help="The oldest go first; the newest stays whatever its size.",
@@ -123,7 +123,7 @@ SECTION = Section(
         Field(
             name=FILE_MB,
             attribute="BACKUP_FILE_MB",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Largest file",
             unit="MB",
             help="A larger file of a script is left out and named. 0: none is.",

@@ -17,7 +17,7 @@ MAX_NUMBER = 2**31 - 1
 NOT_IN_A_LINE = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of pairs, line ends
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     TEXT = "text"
     ADDRESS = "address"  # of a mailbox, with or without a name: `Tempo <tempo@example.org>`
     SECRET = "secret"
@@ -40,7 +40,7 @@ class Field:
 
     name: str
     attribute: str
-    kind: Kind
+    kind: FieldKind
     label: str
     help: str = ""
     unit: str = ""
@@ -55,7 +55,7 @@ class Field:
 
     @property
     def is_secret(self) -> bool:
-        return self.kind == Kind.SECRET
+        return self.kind == FieldKind.SECRET
 
     @property
     def is_from_environment(self) -> bool:
@@ -138,11 +138,11 @@ def _choice(field: Field, value: object) -> str:
     return str(value)
 
 
-_CHECKS: dict[Kind, Callable[[Field, object], Value]] = {
-    Kind.TEXT: _text,
-    Kind.ADDRESS: _address,
-    Kind.SECRET: _text,
-    Kind.NUMBER: _number,
-    Kind.SWITCH: _switch,
-    Kind.CHOICE: _choice,
+_CHECKS: dict[FieldKind, Callable[[Field, object], Value]] = {
+    FieldKind.TEXT: _text,
+    FieldKind.ADDRESS: _address,
+    FieldKind.SECRET: _text,
+    FieldKind.NUMBER: _number,
+    FieldKind.SWITCH: _switch,
+    FieldKind.CHOICE: _choice,
 }

@@ -1,7 +1,7 @@
 """The section of what concerns this Tempo as a whole: its name, its zone, and where people reach it."""
 
 from tempo_site.lib import zone
-from tempo_site.stored_settings.fields import Field, Kind, Section, Value
+from tempo_site.stored_settings.fields import Field, FieldKind, Section, Value
 
 NAME = "PYSCHED_NAME"
 MAX_NAME = 40  # characters: it stands in the bar above each page and in the subjects of mails
@@ -32,7 +32,7 @@ SECTION = Section(
         Field(
             name=NAME,
             attribute="NAME",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="Name of this Tempo",
             help="Tells several apart: in the bar above, in the browser's tab and in the subject of mails.",
             check=_check_name,
@@ -40,7 +40,7 @@ SECTION = Section(
         Field(
             name="PYSCHED_TIME_ZONE",
             attribute="TIME_ZONE",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="Time zone",
             help="Of pages, of new schedules and of what a script reads as its local time. Like `Europe/Berlin`.",
             check=_check_zone,
@@ -49,7 +49,7 @@ SECTION = Section(
         Field(
             name="PYSCHED_PUBLIC_URL",
             attribute="PUBLIC_URL",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="Address of Tempo",
             help="Links in messages begin with it; without it messages hold none.",
             is_editable=False,
@@ -57,7 +57,7 @@ SECTION = Section(
         Field(
             name="PYSCHED_BASE_PATH",
             attribute="BASE_PATH",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="Path below that address",
             help="Where a proxy shows Tempo beside other sites.",
             is_editable=False,

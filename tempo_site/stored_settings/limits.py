@@ -1,6 +1,6 @@
 """The section for limits: how many runs at once, and what a new script's runs may use by default and at the highest."""
 
-from tempo_site.stored_settings.fields import Field, Kind, Section
+from tempo_site.stored_settings.fields import Field, FieldKind, Section
 
 RUNS_AT_ONCE, QUEUED_RUNS = "PYSCHED_MAX_CONCURRENT_RUNS", "PYSCHED_MAX_QUEUED_RUNS"
 TIME_PRESETS, MEMORY_PRESETS = (60, 300, 900, 3600, 21_600), (128, 256, 512, 1024, 2048)
@@ -13,7 +13,7 @@ def _default(
     return Field(
         name=name,
         attribute=attribute,
-        kind=Kind.NUMBER,
+        kind=FieldKind.NUMBER,
         label=f"{label}, default",
         unit=unit,
         minimum=minimum,
@@ -25,7 +25,7 @@ def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> F
     return Field(
         name=name,
         attribute=attribute,
-        kind=Kind.NUMBER,
+        kind=FieldKind.NUMBER,
         label=f"{label}, highest",
         unit=unit,
         presets=presets,
@@ -41,7 +41,7 @@ SECTION = Section(
         Field(
             name=RUNS_AT_ONCE,
             attribute="MAX_CONCURRENT_RUNS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Runs at once",
             help="More wait in the queue.",
             minimum=1,
@@ -51,7 +51,7 @@ SECTION = Section(
         Field(
             name=QUEUED_RUNS,
             attribute="MAX_QUEUED_RUNS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Runs that wait",
             help="More are refused.",
             minimum=1,

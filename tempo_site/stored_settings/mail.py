@@ -1,6 +1,6 @@
 """The section for mail: the server or the provider that takes Tempo's mails."""
 
-from tempo_site.stored_settings.fields import Field, Kind, Section
+from tempo_site.stored_settings.fields import Field, FieldKind, Section
 
 SECURITY = (
     ("auto", "Automatic, by the port"),
@@ -34,14 +34,14 @@ SECTION = Section(
         Field(
             name="SMTP_SERVER",
             attribute="SMTP_SERVER",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="Mail server",
             help="Its name, like `mail.smtp2go.com`. Empty: no mail leaves.",
         ),
         Field(
             name="SMTP_PORT",
             attribute="SMTP_PORT",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Port",
             help="587 mostly. SMTP2GO (`mail.smtp2go.com`): 2525 is hardly ever blocked, else 8025, 587, 80 or 25, "
             "and with TLS from the start 465, 8465 or 443.",
@@ -51,7 +51,7 @@ SECTION = Section(
         Field(
             name="SMTP_SECURITY",
             attribute="SMTP_SECURITY",
-            kind=Kind.CHOICE,
+            kind=FieldKind.CHOICE,
             label="Encryption",
             choices=SECURITY,
             help="Automatic: TLS from the start on 465, 8465 and 443, else STARTTLS. "
@@ -60,27 +60,27 @@ SECTION = Section(
         Field(
             name="SMTP_USERNAME",
             attribute="SMTP_USERNAME",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="User",
             help="Empty: the server asks for no log-in.",
         ),
         Field(
             name="SMTP_PASSWORD",
             attribute="SMTP_PASSWORD",
-            kind=Kind.SECRET,
+            kind=FieldKind.SECRET,
             label="Password",
         ),
         Field(
             name="FROM_EMAIL",
             attribute="FROM_EMAIL",
-            kind=Kind.ADDRESS,
+            kind=FieldKind.ADDRESS,
             label="Sender",
             help="The address that mails come from, one that the server lets this user send from.",
         ),
         Field(
             name="PYSCHED_EMAIL_PROVIDER",
             attribute="EMAIL_PROVIDER",
-            kind=Kind.CHOICE,
+            kind=FieldKind.CHOICE,
             label="Send by",
             choices=(("", "The mail server above"), *PROVIDERS.items()),
             help="A provider's own API goes over HTTPS, where a network blocks mail servers. It needs a key.",
@@ -88,13 +88,13 @@ SECTION = Section(
         Field(
             name="PYSCHED_EMAIL_API_KEY",
             attribute="EMAIL_API_KEY",
-            kind=Kind.SECRET,
+            kind=FieldKind.SECRET,
             label="Key of the provider",
         ),
         Field(
             name="PYSCHED_NOTIFY_PRIVATE",
             attribute="NOTIFY_PRIVATE",
-            kind=Kind.SWITCH,
+            kind=FieldKind.SWITCH,
             label="Private addresses",
             help="Messages may go to addresses of the own network, like `192.168.1.10`.",
         ),

@@ -2,7 +2,7 @@
 
 import re
 
-from tempo_site.stored_settings.fields import Field, Kind, Section, Value
+from tempo_site.stored_settings.fields import Field, FieldKind, Section, Value
 
 SWITCH, ADDRESS = "PYSCHED_MIRROR", "PYSCHED_MIRROR_ADDRESS"
 TOKEN, KEY_FILE = "PYSCHED_MIRROR_TOKEN", "PYSCHED_MIRROR_KEY_FILE"
@@ -40,7 +40,7 @@ SECTION = Section(
         Field(
             name=SWITCH,
             attribute="MIRROR",
-            kind=Kind.SWITCH,
+            kind=FieldKind.SWITCH,
             label="Mirror versions",
             help="The repository is `mirror/repository.git` in the data folder. It holds code, requirements and "
             "settings (`script.toml`), and no secret.",
@@ -48,7 +48,7 @@ SECTION = Section(
         Field(
             name=ADDRESS,
             attribute="MIRROR_ADDRESS",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="Address",
             help="It is pushed there too, to the branch `main`, by https or ssh, and never by force. Empty: nowhere.",
             check=check_address,
@@ -56,14 +56,14 @@ SECTION = Section(
         Field(
             name=TOKEN,
             attribute="MIRROR_TOKEN",
-            kind=Kind.SECRET,
+            kind=FieldKind.SECRET,
             label="Token",
             help="For https: an access token that may write to that repository.",
         ),
         Field(
             name=KEY_FILE,
             attribute="MIRROR_KEY_FILE",
-            kind=Kind.TEXT,
+            kind=FieldKind.TEXT,
             label="Key file",
             help="For ssh: the whole path of a private key that Tempo's user may read. The host's own key is taken over"
             " at the first contact, and another one is refused from then on.",

@@ -1,6 +1,6 @@
 """The section for retention: how long finished runs are kept where no folder or script says otherwise."""
 
-from tempo_site.stored_settings.fields import Field, Kind, Section
+from tempo_site.stored_settings.fields import Field, FieldKind, Section
 
 DAYS, RUNS, MEGABYTES = "PYSCHED_KEEP_DAYS", "PYSCHED_KEEP_RUNS", "PYSCHED_KEEP_MB"
 DAY_PRESETS, RUN_PRESETS, MB_PRESETS = (7, 30, 90, 365), (100, 1000, 10_000), (512, 2048, 10_240)
@@ -15,7 +15,7 @@ SECTION = Section(
         Field(
             name=DAYS,
             attribute="KEEP_DAYS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Days",
             unit="days",
             help="A finished run is kept so many days.",
@@ -26,7 +26,7 @@ SECTION = Section(
         Field(
             name=RUNS,
             attribute="KEEP_RUNS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Runs of each script",
             unit="runs",
             minimum=1,
@@ -35,7 +35,7 @@ SECTION = Section(
         Field(
             name=MEGABYTES,
             attribute="KEEP_MB",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Size of all logs",
             unit="MB",
             help="Of all logs together: the oldest go first.",
@@ -45,7 +45,7 @@ SECTION = Section(
         Field(
             name=AUDIT_DAYS,
             attribute="KEEP_AUDIT_DAYS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Audit",
             unit="days",
             help="What was done by whom is kept so many days.",
@@ -56,7 +56,7 @@ SECTION = Section(
         Field(
             name=AUDIT_ROWS,
             attribute="KEEP_AUDIT_ROWS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="Entries of the audit",
             unit="entries",
             help="The oldest beyond them go.",

@@ -1,8 +1,15 @@
 """The section of who is let in, and what is asked of runs; most of it is read when Tempo starts."""
 
-from tempo_site.stored_settings.fields import Field, Kind, Section
+from tempo_site.stored_settings.fields import Field, FieldKind, Section
 
 SESSION_DAYS = "PYSCHED_SESSION_DAYS"
+
+
+def _read_at_start(name: str, attribute: str, *, kind: FieldKind, label: str, help: str) -> Field:
+    return Field(
+        name=name, attribute=attribute, kind=kind, label=label, help=help, is_editable=False
+    )
+
 
 SECTION = Section(
     slug="security",
@@ -12,7 +19,7 @@ SECTION = Section(
         Field(
             name=SESSION_DAYS,
             attribute="SESSION_DAYS",
-            kind=Kind.NUMBER,
+            kind=FieldKind.NUMBER,
             label="A log-in holds",
             unit="days",
             help="Of log-ins from now on. A new password ends the others at once.",
@@ -20,53 +27,47 @@ SECTION = Section(
             maximum=365,
             presets=(1, 7, 14, 30, 90),
         ),
-        Field(
-            name="PYSCHED_RATE_LIMIT_ENABLED",
-            attribute="RATELIMIT_ENABLE",
-            kind=Kind.SWITCH,
+        _read_at_start(
+            "PYSCHED_RATE_LIMIT_ENABLED",
+            "RATELIMIT_ENABLE",
+            kind=FieldKind.SWITCH,
             label="Rate limits",
             help="Off: passwords can be tried without end.",
-            is_editable=False,
         ),
-        Field(
-            name="PYSCHED_ALLOWED_HOSTS",
-            attribute="HOST_PATTERNS",
-            kind=Kind.TEXT,
+        _read_at_start(
+            "PYSCHED_ALLOWED_HOSTS",
+            "HOST_PATTERNS",
+            kind=FieldKind.TEXT,
             label="Names that Tempo answers to",
             help="Empty: addresses, names without a dot, and names of a home network. The public address counts too.",
-            is_editable=False,
         ),
-        Field(
-            name="PYSCHED_TRUSTED_PROXIES",
-            attribute="TRUSTED_PROXIES",
-            kind=Kind.TEXT,
+        _read_at_start(
+            "PYSCHED_TRUSTED_PROXIES",
+            "TRUSTED_PROXIES",
+            kind=FieldKind.TEXT,
             label="Proxies that are believed",
             help="What they say of a caller's address. Without it all who come through a proxy share one limit.",
-            is_editable=False,
         ),
-        Field(
-            name="PYSCHED_HSTS",
-            attribute="HSTS",
-            kind=Kind.SWITCH,
+        _read_at_start(
+            "PYSCHED_HSTS",
+            "HSTS",
+            kind=FieldKind.SWITCH,
             label="Tell browsers to use nothing but https",
             help="For a year.",
-            is_editable=False,
         ),
-        Field(
-            name="PYSCHED_REQUIRE_ISOLATION",
-            attribute="REQUIRE_ISOLATION",
-            kind=Kind.TEXT,
+        _read_at_start(
+            "PYSCHED_REQUIRE_ISOLATION",
+            "REQUIRE_ISOLATION",
+            kind=FieldKind.TEXT,
             label="Required isolation",
             help="`good` or `strong`: runs that would have less are refused. Empty: each has what there is.",
-            is_editable=False,
         ),
-        Field(
-            name="PYSCHED_ALLOW_DIRECT_URLS",
-            attribute="ALLOW_DIRECT_URLS",
-            kind=Kind.SWITCH,
+        _read_at_start(
+            "PYSCHED_ALLOW_DIRECT_URLS",
+            "ALLOW_DIRECT_URLS",
+            kind=FieldKind.SWITCH,
             label="Packages from any address of the web",
             help="Off: of the package index alone.",
-            is_editable=False,
         ),
     ),
 )

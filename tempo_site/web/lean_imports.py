@@ -57,7 +57,8 @@ ABSENT = (
     # autobahn's vector code for masks and UTF-8, which few frames do not need; cffi comes along.
     "_nvx_utf8validator",
 )
-# Modules that are imported as a whole and used in rare cases, or by `web` and not by `serve`.
+# Modules that are imported as a whole and used in rare cases, or by `web` and not by `serve`. None may rebind a name of
+# its own: who imported it before it was loaded would keep the first value.
 LATE = (
     "sqlparse",  # SQL in pieces
     "psutil",  # the System page
@@ -66,7 +67,15 @@ LATE = (
     "hyperlink",  # redirects by autobahn
     "http.cookiejar",  # a name that Twisted passes on; urllib.request comes along
     "daphne.server",  # imported by daphne as an app of Django, in each command
-    # Our own, 1 MB: moving in from cron, by its page.
+    "asyncio.sslproto",  # TLS
+    "bz2",  # archives of shutil, and an extension of WebSockets that no browser speaks
+    "lzma",  # archives of shutil
+    "csv",  # lists of files of installed packages, and runs as a file
+    "configparser",  # destinations of backups
+    "email.parser",  # answers of servers that somebody else asks
+    "twisted.internet.process",  # programs, which we start otherwise
+    "twisted.internet.unix",  # sockets of Unix, which we hold otherwise
+    # Moving in from cron, by its page.
     "scripts_app.crontab.importer",
     "scripts_app.crontab.parser",
     "scripts_app.crontab.source_files",
@@ -77,6 +86,33 @@ LATE = (
     "scripts_app.exchange.preview",
     "scripts_app.exchange.reading",
     "scripts_app.exchange.zip_stream",
+    # A folder of scripts that Git keeps.
+    "scripts_app.mirror.commits",
+    # Schedules: in words, and in their tab.
+    "scripts_app.timing.cron_words",
+    "scripts_app.views.ledger",
+    "scripts_app.views.schedule_entries",
+    # A build that failed.
+    "scripts_app.packages.suggestions",
+    # Messages, from the first that is due on, and the pages that set them up.
+    "notifications_app.channels.offered_services",
+    "notifications_app.delivery.posting",
+    "notifications_app.messages.compose",
+    "notifications_app.messages.output_tail",
+    "notifications_app.messages.plain",
+    "notifications_app.messages.report",
+    "notifications_app.messages.titles",
+    "notifications_app.rules.preview",
+    # A run that failed.
+    "runs_app.failures.fingerprint",
+    # The pages of statistics, and runs as a file.
+    "runs_app.exports.lists",
+    "runs_app.figures.all_scripts",
+    "runs_app.figures.duration_chart",
+    "runs_app.figures.year_calendar",
+    # Backups that are put back, and those elsewhere.
+    "runs_app.programs.backup_copies",
+    "tempo_site.backups.restoring",
 )
 # Packages whose `__init__.py` comes when something in it is asked for, and not with their modules. Only in `web` as
 # well: migrations name their models by the package.

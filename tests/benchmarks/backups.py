@@ -4,7 +4,8 @@ With `--long` there are 1,000,000.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from tests.benchmarks import lateness
 from tests.benchmarks.figures import Figure, percentile
@@ -88,29 +89,45 @@ def duration(took_s: list[float], runs: int, size: int) -> Figure:
 
 
 def answers(busy: Phases, calm: Phases) -> Figure:
-    return Figure(
-        benchmark="backups",
-        figure="the list of runs while a backup is made, p95",
-        value=percentile(busy.answers_ms, 95),
-        unit="ms",
-        baseline="the same before",
-        baseline_value=percentile(calm.answers_ms, 95),
+    return beside_calm(
+        "the list of runs while a backup is made",
+        busy.answers_ms,
+        calm.answers_ms,
+        percent=95,
         bar=RATIO_BAR,
         bar_on="ratio",
-        n=len(busy.answers_ms),
     )
 
 
 def delays(busy: Phases, calm: Phases) -> Figure:
-    return Figure(
-        benchmark="backups",
-        figure="how late a schedule of a second is while a backup is made, p99",
-        value=percentile(busy.late_ms, 99),
-        unit="ms",
-        baseline="the same before",
-        baseline_value=percentile(calm.late_ms, 99),
+    return beside_calm(
+        "how late a schedule of a second is while a backup is made",
+        busy.late_ms,
+        calm.late_ms,
+        percent=99,
         bar=DELAY_BAR_MS,
         bar_on="difference",
-        n=len(busy.late_ms),
-        details={"median": percentile(busy.late_ms, 50), "calm": percentile(calm.late_ms, 50)},
+    )
+
+
+def beside_calm(
+    figure: str,
+    busy_ms: Sequence[float],
+    calm_ms: Sequence[float],
+    *,
+    percent: int,
+    bar: float,
+    bar_on: Literal["difference", "ratio"],
+) -> Figure:
+    return Figure(
+        benchmark="backups",
+        figure=f"{figure}, p{percent}",
+        value=percentile(busy_ms, percent),
+        unit="ms",
+        baseline="the same before",
+        baseline_value=percentile(calm_ms, percent),
+        bar=bar,
+        bar_on=bar_on,
+        n=len(busy_ms),
+        details={"median": percentile(busy_ms, 50), "calm": percentile(calm_ms, 50)},
     )

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from runs_app.figures import counting
 from runs_app.history import retention_rules
-from runs_app.history.retention_rules import Change
+from runs_app.history.retention_rules import RetentionChange
 from runs_app.models import FailureGroup, Run
 from runs_app.search import indexer
 from tempo_site.lib import checkpoints, paths
@@ -53,7 +53,7 @@ def lengthen(total: int) -> None:
 
 def keep_all() -> None:
     """Have retention delete nothing until it is told to."""
-    limits = Change(days=36_500, runs=10_000_000, mb=1_000_000)
+    limits = RetentionChange(days=36_500, runs=10_000_000, mb=1_000_000)
     retention_rules.save(limits, by="benchmark")
 
 

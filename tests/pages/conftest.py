@@ -10,6 +10,7 @@ from django.conf import settings
 from playwright.sync_api import Page, StorageState, StorageStateCookie
 
 from tempo_site.lib import paths
+from tests import local_index
 from tests.pages.browser import browser_of, kept_browser
 from tests.service import Service
 
@@ -23,9 +24,18 @@ def chromium() -> Iterator[None]:
 
 
 @pytest.fixture(scope="package")
-def shared(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the package index that the shared Tempo asks."""
+    return tmp_path_factory.mktemp("shared") / "index"
+
+
+@pytest.fixture(scope="package")
+def shared(prepared: Path, index: Path) -> Iterator[Service]:
     """One Tempo for all modules but those marked `alone`: each test makes scripts of its own."""
-    with Service.copy_of(prepared, tmp_path_factory.mktemp("shared") / "data") as running:
+    with (
+        local_index.served(index) as url,
+        Service.copy_of(prepared, index.parent / "data", PYSCHED_PACKAGE_INDEX=url) as running,
+    ):
         yield running
 
 

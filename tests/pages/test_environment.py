@@ -1,7 +1,6 @@
 """The environment page in a real browser, on a real Tempo with an index that grows."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,7 @@ from tests import local_index
 from tests.pages.browser import LIMIT_MS
 from tests.service import Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the index."""
-    return tmp_path_factory.mktemp("environment") / "index"
-
-
-@pytest.fixture(scope="module")
-def service(prepared: Path, index: Path) -> Iterator[Service]:
-    """One Tempo for all tests here, with that index."""
-    with (
-        local_index.served(index) as url,
-        Service.copy_of(prepared, index.parent / "data", PYSCHED_PACKAGE_INDEX=url) as running,
-    ):
-        yield running
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 def test_newer_packages_are_looked_at_before_they_are_used(
@@ -130,7 +113,7 @@ def test_the_last_good_version_comes_back_and_a_failure_is_repeated(
     failed = press(screen, service, slug, "Run again with the same code, packages and inputs")
     expect(screen).not_to_have_url(f"{service.url}/runs/{failed['id']}/")
     expect(screen.locator("[data-facts] .status")).to_have_text("failed")
-    repeated = service.get("/runs?limit=1")["items"][0]
+    repeated = service.get(f"/runs?script={slug}&limit=1")["items"][0]
     assert repeated["id"] > failed["id"] and repeated["version"] == failed["version"]
     expect(screen).to_have_url(f"{service.url}/runs/{repeated['id']}/")
     screen.locator("section.why").get_by_text("Restore the last good version").click()

@@ -138,3 +138,4 @@ def test_everything_is_paused_and_resumed_from_wherever_one_is(
     expect(banner).to_have_count(0)
     expect(screen.locator("#ledger .status-skipped").first).to_be_visible(timeout=LIMIT_MS)
     expect(screen.locator("#ledger")).to_contain_text("Its schedule was paused.")
+    service.call("DELETE", f"/schedules/{schedule['id']}")  # it would start for all tests to come

@@ -1,13 +1,10 @@
 """The Code tab in a real browser, on a real Tempo: drafts, versions, runs, conflicts, packages."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Response, Route, StorageState, expect
 
-from tests import local_index
 from tests.pages.browser import LIMIT_MS, Look, browser_of
 from tests.service import Service, wait_for
 
@@ -15,18 +12,7 @@ SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d UTC$")
 START = "print('one')\n"
 MAX_BYTES = 250 * 1024
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("chromium")]
-
-
-@pytest.fixture(scope="module")
-def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One Tempo for all tests here, with a package index of its own."""
-    folder = tmp_path_factory.mktemp("editor")
-    with (
-        local_index.served(folder / "index") as index,
-        Service.copy_of(prepared, folder / "data", PYSCHED_PACKAGE_INDEX=index) as running,
-    ):
-        yield running
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 
 
 def open_script(page: Page, service: Service, slug: str) -> Locator:
@@ -181,9 +167,10 @@ def test_run_asks_once_about_what_may_harm(service: Service, screen: Page) -> No
     expect(drawer.locator("[data-status]")).to_have_text("succeeded")
     expect(question).to_be_hidden()
 
-    write(screen, "print(eval('2 + 2'))\n")
+    write(screen, "print(eval('2 + 2'))\nraise SystemExit('no room')\n")
     screen.keyboard.press("Control+Enter")
-    expect(drawer.locator(".row")).to_contain_text("4")
+    expect(drawer.locator(".row").first).to_contain_text("4")
+    expect(drawer).to_contain_text("no room, after ")
     write(screen, "print(\n")
     screen.keyboard.press("Control+Enter")
     expect(screen.locator("[data-alert]")).to_contain_text("line 1: '(' was never closed")
@@ -446,6 +433,7 @@ def test_a_run_waits_for_its_packages_and_says_when_they_do_not_come(
         "Waits until its environment is built."
     )
     expect(rows).to_contain_text("imported", timeout=LIMIT_MS)
+    expect(screen.locator("console-drawer [data-status]")).to_have_text("succeeded")
 
     text.fill("tempo-greeting>=9\n")
     screen.keyboard.press("Control+Enter")

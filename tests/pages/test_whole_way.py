@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import local_index
-from tests.pages.browser import LIMIT_MS, Look, browser_of
+from tests.pages.browser import LIMIT_MS, Look, browser_of, log_in
 from tests.pages.listening import Ears
+from tests.pages.test_every_page import looked_over
 from tests.service import PASSWORD, Service, wait_for
 
 CODE = "import tempo_greeting\nprint(tempo_greeting.hello())\n"
@@ -52,7 +53,8 @@ def quiet(service: Service, look: Look = Look.LIGHT, *, has_scripts: bool = True
     assert ears.troubles == []
 
 
-@pytest.mark.parametrize("look", Look)
+# The dark one is walked by the keyboard below.
+@pytest.mark.parametrize("look", [Look.LIGHT, Look.PHONE, Look.WIDE])
 def test_set_up_write_run_schedule_watch(fresh: Service, look: Look) -> None:
     with quiet(fresh, look) as page:
         set_up(page, fresh)
@@ -73,10 +75,15 @@ def set_up(page: Page, service: Service) -> None:
     page.goto(set_up_address(service))
     expect(page.get_by_label("Time zone")).to_have_value("Asia/Tokyo")
     page.get_by_label("Username").fill("ann")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password again").fill(PASSWORD)
-    page.get_by_role("button", name="Set up Tempo").click()
+    choose_password(page, again=PASSWORD)
     page.wait_for_url(f"{service.url}/")
+
+
+def choose_password(page: Page, *, again: str) -> None:
+    """Fill the two fields of a password and send the form."""
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password again").fill(again)
+    page.get_by_role("button", name="Set up Tempo").click()
 
 
 def run_the_starter(page: Page) -> None:
@@ -121,12 +128,16 @@ def schedule_every_two_seconds(page: Page) -> None:
 
 
 def test_the_same_without_javascript(fresh: Service) -> None:
-    with quiet(fresh, has_scripts=False) as page:
+    with quiet(fresh, Look.PHONE, has_scripts=False) as page:
         page.goto(set_up_address(fresh))
+        expect(page.get_by_label("Time zone")).to_have_value("UTC")
         page.get_by_label("Username").fill("ann")
-        page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_label("Password again").fill(PASSWORD)
-        page.get_by_role("button", name="Set up Tempo").click()
+        choose_password(page, again="another")
+        expect(page.locator(".errorlist")).to_be_visible()
+        choose_password(page, again=PASSWORD)
+        page.wait_for_url(f"{fresh.url}/")
+    with quiet(fresh, has_scripts=False) as page:
+        log_in(page, fresh.url)
         page.locator(".steps").get_by_role("link", name="New script").click()
         page.get_by_label("Name").fill("Greeting")
         page.get_by_role("button", name="Create script").click()
@@ -157,14 +168,24 @@ def reload_until(page: Page, selector: str, text: str) -> None:
 
 
 def test_the_same_with_the_keyboard_alone(fresh: Service) -> None:
+    said: list[str] = []
     with quiet(fresh, Look.DARK) as page:
+        page.on("console", lambda message: said.append(message.text))
         page.goto(set_up_address(fresh))
+        expect(page.get_by_label("Time zone")).to_have_value("Asia/Tokyo")
+        assert list(looked_over(page, [])) == []
         expect(page.get_by_label("Username")).to_be_focused()
         for text in ("ann", PASSWORD, PASSWORD):
             page.keyboard.type(text)
             page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         page.wait_for_url(f"{fresh.url}/")
+        assert (fresh.data / "time_zone").read_text() == "Asia/Tokyo\n"
+        assert not (fresh.data / "setup_token").exists()
+        page.goto(f"{fresh.url}/scripts/hello-tempo/")
+        expect(page.locator("main")).to_contain_text("Hello Tempo")
+        assert said == []
+        page.goto(fresh.url)
         write_and_run_by_keys(page)
         schedule_by_keys(page)
         expect(page.locator("live-list .status-succeeded").first).to_be_visible(timeout=LIMIT_MS)

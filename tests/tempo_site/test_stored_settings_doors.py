@@ -85,6 +85,7 @@ def test_what_the_environment_has_set_is_shown_and_cannot_be_changed(
     assert page.context["form"].fields["SMTP_SERVER"].disabled
     assert "env.example.org" in text and "hush" not in text
     assert "Set by the environment, as <code>SMTP_SERVER</code>." in text
+    assert "Variable: <code>SMTP_PORT</code>." in text
     admin.post(PAGE, form_of(page, SMTP_SERVER="mine.example.org", SMTP_USERNAME="ann"))
     assert (store.value("SMTP_SERVER"), store.value("SMTP_USERNAME")) == ("env.example.org", "ann")
 

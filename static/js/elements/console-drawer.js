@@ -106,11 +106,13 @@ class ConsoleDrawer extends HTMLElement {
     if (!this.isFinal) this.timer = setTimeout(() => this.look(), POLL_MS);
   }
 
-  sentence({ status, reason, exit_code: code, duration_s: seconds }) {
+  sentence({ status, reason, exit_code: code, duration_s: seconds, message }) {
     if (status === "queued") return WAITS[reason] ?? WAITS[""];
     if (seconds === null) return "";
-    const exit = code === null ? "" : `Exit code ${code}, `;
-    return `${exit}after ${seconds < 10 ? seconds.toFixed(2) : Math.round(seconds)} s.`;
+    const exit = code === null ? "" : `Exit code ${code}`;
+    const [why] = message.replaceAll("`", "").split("\n");
+    const after = `after ${seconds < 10 ? seconds.toFixed(2) : Math.round(seconds)} s.`;
+    return [why.replace(/\.$/, "") || exit, after].filter(Boolean).join(", ");
   }
 
   showStatus(status, isFinal) {

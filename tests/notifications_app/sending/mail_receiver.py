@@ -1,6 +1,5 @@
 """A mail server on this machine that says what it is told, with or without TLS, and keeps what it is given."""
 
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
+
+from tests.service import free_port
 
 USERNAME, PASSWORD = "tempo", "correct-horse-battery"
 
@@ -65,7 +66,7 @@ def mail_server(
 ) -> Iterator[MailReceiver]:
     """Serve on a free port with starttls, ssl or none; each wants a password."""
     receiver = MailReceiver()
-    receiver.port = _free_port()
+    receiver.port = free_port()
     controller = Controller(
         receiver,
         hostname="127.0.0.1",
@@ -81,9 +82,3 @@ def mail_server(
         yield receiver
     finally:
         controller.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -423,7 +423,7 @@ def test_a_child_that_does_nothing_had_its_try(monkeypatch: pytest.MonkeyPatch) 
 def test_no_child_is_started_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "_argv", lambda: ["/nonexistent"])
     with courier._one_at_a_time:
-        courier.send([], answered=print, timeout_s=TIMEOUT_S)
+        assert courier.send([], answered=print, timeout_s=TIMEOUT_S) == set()
 
 
 def test_one_child_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

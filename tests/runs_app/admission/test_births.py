@@ -265,12 +265,11 @@ def rows_of_every_sort() -> list[Run]:
 
 def test_a_condition_says_the_same_of_a_row_in_memory_as_the_database(settings: Settings) -> None:
     rows = rows_of_every_sort()
-    under_way = make_run(rows[0].script, status=Status.RUNNING)
+    make_run(rows[0].script, status=Status.RUNNING)
     settings.MIN_FREE_MB = 0
     for is_paused in (False, True):
         situation = Situation(now=NOW)
         situation.is_paused = is_paused
-        situation.under_way = [under_way]
         for condition in PROGRAMS[Kind.SCRIPT].WAITS_FOR:
             waiting = condition.waiting(situation)
             stored = set(Run.objects.filter(waiting).values_list("pk", flat=True))

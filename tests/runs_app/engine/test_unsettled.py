@@ -5,6 +5,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def fail_for(run: Run, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = reconcile.reconcile
+    honest = reconcile._look_into_folder
 
-    def failing(other: Run, **more: Any) -> bool:
+    def failing(other: Run, now: datetime) -> reconcile.End | bool:
         if other == run:
             raise error
-        return honest(other, **more)
+        return honest(other, now)
 
-    monkeypatch.setattr(reconcile, "reconcile", failing)
+    monkeypatch.setattr(reconcile, "_look_into_folder", failing)
 
 
 def sweep(clock: list[float], times: int) -> None:
@@ -145,6 +146,27 @@ def test_an_end_that_its_program_cannot_take_is_an_end(
     monkeypatch.setattr(finish, "end", failing)
     fail_for(runs[0], ValueError("as well"), monkeypatch)
     sweep(clock, unsettled.MAX_TRIES)
+    assert status_of(runs[0]) == Status.LOST
+
+
+def test_an_end_that_can_never_be_stored_is_given_up(
+    runs: list[Run], clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = finish.end_in_transaction
+
+    def failing(run: Run, status: Status, **more: Any) -> bool:
+        if run == runs[0] and more["reason"] == Reason.USER:
+            raise ValueError("a value that nobody foresaw")
+        return honest(run, status, **more)
+
+    monkeypatch.setattr(finish, "end_in_transaction", failing)
+    for run in runs:
+        (paths.run_folder(run.folder) / "claim").write_bytes(execution.CLAIMED_BY_CANCEL)
+    sweep(clock, 1)
+    assert [status_of(run) for run in runs] == [Status.STARTING, Status.CANCELLED]
+    for _ in range(unsettled.MAX_TRIES):
+        sweep(clock, 1)
+        reconcile.reconcile_all(now=timezone.now())
     assert status_of(runs[0]) == Status.LOST
 
 

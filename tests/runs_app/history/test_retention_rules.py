@@ -16,7 +16,7 @@ from pytest_django import Settings
 from runs_app.engine import housekeeping
 from runs_app.figures import counting, reading
 from runs_app.history import retention, retention_rules
-from runs_app.history.retention_rules import Change, Limits
+from runs_app.history.retention_rules import RetentionChange, RetentionLimits
 from runs_app.models import RetentionRule, Run
 from runs_app.states import Status
 from scripts_app.models import Script
@@ -44,7 +44,7 @@ def old(script: Script, days: int, status: Status = Status.SUCCEEDED, log_bytes:
 def limit(**fields: object) -> None:
     """Save limits."""
     values = {"days": None, "runs": None, "mb": None, **fields}
-    retention_rules.save(Change(**values), by="ann")  # type: ignore[arg-type]
+    retention_rules.save(RetentionChange(**values), by="ann")  # type: ignore[arg-type]
 
 
 def test_a_script_has_its_own_limits_else_its_folders_else_those_of_all(settings: Settings) -> None:
@@ -55,10 +55,10 @@ def test_a_script_has_its_own_limits_else_its_folders_else_those_of_all(settings
     limit(folder=inner.folder, runs=7)
     limit(script=own, days=1)
     found = retention_rules.rules().of_script
-    assert found[outer.pk] == Limits(days=90, runs=1000, mb=5)
-    assert found[inner.pk] == Limits(days=90, runs=7, mb=5)
-    assert found[own.pk] == Limits(days=1, runs=7, mb=5)
-    assert found[alone.pk] == Limits(days=30, runs=1000)
+    assert found[outer.pk] == RetentionLimits(days=90, runs=1000, mb=5)
+    assert found[inner.pk] == RetentionLimits(days=90, runs=7, mb=5)
+    assert found[own.pk] == RetentionLimits(days=1, runs=7, mb=5)
+    assert found[alone.pk] == RetentionLimits(days=30, runs=1000)
 
 
 def test_the_limits_of_a_script_decide_what_goes() -> None:
@@ -94,7 +94,7 @@ def test_what_would_go_is_what_goes() -> None:
     for days in (50, 40, 3, 1):
         old(script, days, log_bytes=1000)
     old(script, 2, Status.FAILED)
-    change = Change(days=2, runs=None, mb=None, script=script)
+    change = RetentionChange(days=2, runs=None, mb=None, script=script)
     now_going = retention.preview(now=NOW)
     going = retention.preview(now=NOW, change=change)
     assert (now_going.runs, going.runs, going.log_bytes) == (2, 3, 3000)
@@ -107,7 +107,7 @@ def test_the_megabytes_of_all_are_previewed_too(settings: Settings) -> None:
     script = make_script()
     for days in (3, 2, 1):
         old(script, days, log_bytes=2**20)
-    change = Change(days=None, runs=None, mb=1)
+    change = RetentionChange(days=None, runs=None, mb=1)
     going = retention.preview(now=NOW, change=change)
     settings.KEEP_MB = 1
     assert going.runs == retention.prune(now=NOW) == 2

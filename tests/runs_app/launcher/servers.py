@@ -12,16 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.runs_app.launcher.harness import wait_for
+from tests.service import free_port
 
 SSHD_IS_HERE = all(map(shutil.which, ("ssh", "/usr/sbin/sshd", "git")))
 _POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nowhere"))
 POSTGRES_IS_HERE = (_POSTGRES / "initdb").exists()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

@@ -162,8 +162,8 @@ def test_a_run_leads_to_its_version_and_to_the_runs_before_and_after(browser: Cl
         make_run(script),
     )
     text = page(browser, run)
-    assert f'href="/runs/{before.pk}/" rel="prev"' in text
-    assert f'href="/runs/{after.pk}/" rel="next"' in text
+    assert f'href="/runs/{before.pk}/" rel="prev" data-key="h"' in text
+    assert f'href="/runs/{after.pk}/" rel="next" data-key="l"' in text
     assert f'href="{reverse("version-detail", args=[script.slug, 1])}"' in text
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from tests.certificates import write_certificate
-from tests.runs_app.launcher.servers import answers, free_port
-from tests.service import wait_for
+from tests.runs_app.launcher.servers import answers
+from tests.service import free_port, wait_for
 
 BACKEND = "/usr/lib/git-core/git-http-backend"
 TOKEN = "a-secret-token"

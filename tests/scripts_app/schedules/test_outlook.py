@@ -195,7 +195,7 @@ def test_every_door_names_the_same_moment(
         pause(schedule, since=now, until=until)
     expected = schedule.next_at.replace(year=schedule.next_at.year + 1)
 
-    [row] = overview.script_rows(ScriptFilter(), now=now)
+    [row] = overview.listed_scripts(ScriptFilter(), now=now)
     head = client.get("/scripts/yearly/").context["script"]
     [entry] = client.get("/scripts/yearly/schedule/").context["entries"]
     by_id = program.get(f"/api/v1/schedules/{schedule.pk}").json()
@@ -230,7 +230,7 @@ def test_a_script_starts_with_the_first_of_its_schedules() -> None:
 def test_a_list_costs_one_query_more_however_many_schedules_are_paused() -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
-            overview.script_rows(ScriptFilter(), now=NOW)
+            overview.listed_scripts(ScriptFilter(), now=NOW)
         return len(queries)
 
     made = [make_schedule(make_script(f"Script {number}"), **HOURLY) for number in range(4)]

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.service import free_port
+
 
 @dataclass(kw_only=True)
 class Web:
@@ -93,8 +95,7 @@ def silent_port() -> Iterator[int]:
 
 def closed_port() -> int:
     """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    return free_port()
 
 
 def certificate(folder: Path, *, days: int) -> Path:

@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from scripts_app.timing import rule as timing_rule
 from scripts_app.timing.rule import Timing, TimingError
+
+pytestmark = pytest.mark.slow
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

@@ -18,6 +18,8 @@ from tempo_site.bootstrap import before_update, database, snapshots
 from tempo_site.lib import paths
 from tests.service import ROOT, environment, manage
 
+pytestmark = pytest.mark.slow
+
 BEFORE = "0005"  # of runs_app
 # Two migrations follow; the process is killed before the n-th of them, or between the last and the commit.
 KILLED = """
@@ -203,20 +205,34 @@ def test_without_a_backup_that_is_said(data: Path) -> None:
         database.refuse_unusable()
 
 
-def test_the_look_at_a_large_one_ends_in_time(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def large(data: Path) -> Path:
+    """A data folder whose database has a table of a million rows, of which only the last one is wrong."""
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
     with closing(sqlite3.connect(data / "tempo.sqlite3", isolation_level=None)) as opened:
         opened.execute("CREATE TABLE large (i)")
         opened.execute(f"INSERT INTO large {numbers} SELECT i FROM n UNION ALL SELECT NULL")
-        # Only the last row is wrong.
         opened.execute("PRAGMA writable_schema=1")
         opened.execute(
             "UPDATE sqlite_master SET sql='CREATE TABLE large (i NOT NULL)' WHERE name='large'"
         )
+    return data
+
+
+def test_the_look_at_a_large_one_ends_in_time(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "MAX_CHECK_AFTER_STOP_S", 60.0)
     with pytest.raises(CommandError, match="is damaged"):
         database.refuse_unusable()
-    monkeypatch.setattr(database, "MAX_CHECK_S", 0.001)
+    monkeypatch.setattr(database, "MAX_CHECK_AFTER_STOP_S", 0.001)
     database.refuse_unusable()
+    # A process that was killed leaves the log of its connections.
+    monkeypatch.setattr(database, "MAX_CHECK_S", 60.0)
+    with closing(sqlite3.connect(large / "tempo.sqlite3")) as opened:
+        opened.execute("CREATE TABLE later (x)")
+        with pytest.raises(CommandError, match="is damaged"):
+            database.refuse_unusable()
+        monkeypatch.setattr(database, "MAX_CHECK_S", 0.001)
+        database.refuse_unusable()
 
 
 def test_a_sound_one_is_left_as_it_is(data: Path) -> None:

@@ -89,9 +89,7 @@ def names_the_database(node: ast.AST) -> bool:
 
 
 def test_few_modules_name_the_files_of_the_database() -> None:
-    found = {
-        module.name for module in PRODUCT if any(map(names_the_database, ast.walk(module.tree)))
-    }
+    found = {module.name for module in PRODUCT if any(map(names_the_database, module.nodes))}
     assert found == set(MAY_NAME)
 
 

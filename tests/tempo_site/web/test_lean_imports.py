@@ -1,5 +1,6 @@
 """What `web` leaves out: nothing of it is loaded at the start, all of it would be, and what is asked for comes."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tempo_site.web import lean_imports
+from tests.modules import PRODUCT
 from tests.service import ROOT
 
 START = """
@@ -43,38 +45,28 @@ typed = [typing_extensions.is_typeddict(shape) for shape in shapes]
 signals = as_ninja_sees_it is setting_changed
 print(json.dumps([loaded, late, signals, is_served, ScriptOut.__pydantic_complete__, typed]))
 """
-# What comes along with the entries, or is one.
+# What comes along with an entry: a module that is loaded because of nothing else.
 COMPANIONS = {
     "autobahn.wamp": "cbor2",
     "django.test": "unittest",
-    "autobahn.wamp.websocket": "autobahn.wamp.websocket",
     "autobahn.twisted.wamp": "cryptography",
     "twisted.internet.endpoints": "twisted.plugin",
-    "django.core.mail": "django.core.mail",
     "django_q.queues": "multiprocessing.sharedctypes",
     "multiprocessing.queues": "multiprocessing.connection",
     "django.db.migrations": "django.db.migrations.operations",
-    "ssl": "ssl",
-    "_hashlib": "_hashlib",
     "_nvx_utf8validator": "_cffi_backend",
-    "html.entities": "html.entities",
-    "pydoc": "pydoc",
     "django.contrib.admin": "django.contrib.admin.options",
     "sqlparse": "sqlparse.lexer",
     "psutil": "psutil._pslinux",
-    "zipfile": "zipfile",
     "click": "click.core",
     "hyperlink": "hyperlink._url",
     "http.cookiejar": "urllib.request",
-    "scripts_app.crontab.importer": "scripts_app.crontab.drafts",
+    "scripts_app.crontab.importer": "scripts_app.crontab.conversion",
     "scripts_app.crontab.parser": "scripts_app.crontab.dialects",
-    "scripts_app.crontab.source_files": "scripts_app.crontab.source_files",
     "scripts_app.exchange.applying": "scripts_app.exchange.locking",
     "scripts_app.exchange.preparing": "scripts_app.exchange.version_files",
-    "scripts_app.exchange.exporting": "scripts_app.exchange.script_rows",
-    "scripts_app.exchange.preview": "scripts_app.exchange.preview",
+    "scripts_app.exchange.exporting": "scripts_app.exchange.toml_rows",
     "scripts_app.exchange.reading": "scripts_app.exchange.tempo_tree",
-    "scripts_app.exchange.zip_stream": "scripts_app.exchange.zip_stream",
 }
 OF_THE_CHILD_THAT_SENDS = {"requests", "urllib3", "apprise", "anymail", "smtplib"}
 ON_FIRST_USE = {"backports.zstd", "compression.zstd", "scripts_app.admin", "tempo_site.admin"}
@@ -124,9 +116,10 @@ def test_each_entry_is_needed_and_keeps_something_out(data: Path) -> None:
         *lean_imports.LATE_BUT,
         *lean_imports.LATE_PACKAGES_IN_WEB,
     }
-    assert entries == set(COMPANIONS) | {"daphne.server"}
+    assert set(COMPANIONS) <= entries
     heavy, lean = started(data, is_lean=False), started(data, is_lean=True)
-    companions = set(COMPANIONS.values())
+    # The web server imports daphne's.
+    companions = {COMPANIONS.get(entry, entry) for entry in entries - {"daphne.server"}}
     assert companions - set(heavy.loaded) == set(), "nobody imports it any more"
     assert companions & set(lean.loaded) == set()
     assert (OF_THE_CHILD_THAT_SENDS | ON_FIRST_USE) & set(heavy.loaded) == set()
@@ -140,6 +133,19 @@ def test_each_entry_is_needed_and_keeps_something_out(data: Path) -> None:
     assert (heavy.is_served, lean.is_served) == (True, False)
     assert (heavy.has_shapes, lean.has_shapes) == (True, False)
     assert (heavy.typed, lean.typed) == ([True, True], [False, True])
+
+
+def test_no_late_module_of_ours_rebinds_a_name() -> None:
+    # Who imported it before it was loaded would keep the first value.
+    ours = [module for module in PRODUCT if module.name in lean_imports.LATE]
+    assert ours
+    rebinding = [
+        module.at(node, "rebinds a name")
+        for module in ours
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Global)
+    ]
+    assert rebinding == []
 
 
 def test_tls_comes_when_somebody_needs_it(data: Path) -> None:

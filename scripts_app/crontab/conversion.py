@@ -27,7 +27,7 @@ _VERSION = re.compile(r"python(?P<version>[23](?:\.[0-9]{1,2})?)?$")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draft:
+class ConvertedCommand:
     """What becomes of a command; with a `problem` nothing does."""
 
     found: Found
@@ -93,29 +93,29 @@ class _Line:
         return [*own, *self.found.notes, *_entry_notes(self.entry, self.context())]
 
 
-def draft(entry: CrontabEntry, *, sources: Sources, home: str) -> Draft:
-    """Return the draft of a line, without storing or running anything."""
+def convert(entry: CrontabEntry, *, sources: Sources, home: str) -> ConvertedCommand:
+    """Return the converted of a line, without storing or running anything."""
     variables = dict(entry.variables)
     if home:
         variables.setdefault("HOME", home)
     plan = unwrap.plan(entry.command, variables)
     if plan.problem:
-        return Draft(found=plan.found, problem=plan.problem)
+        return ConvertedCommand(found=plan.found, problem=plan.problem)
     wait_s = plan.found.delay_s
     if entry.takes_wait(wait_s):
         wait_s = 0
     line = _Line(entry=entry, plan=plan, sources=sources, home=home, wait_s=wait_s)
     command = plan.single
     if command is None or not command.words:
-        return _shell_draft(line, plan.commands, plan.why or _why_a_shell(plan.commands))
-    python = _python_draft(line, command)
+        return _convert_shell(line, plan.commands, plan.why or _why_a_shell(plan.commands))
+    python = _convert_python(line, command)
     if python is not None:
         return python
-    return _program_draft(line, command)
+    return _convert_program(line, command)
 
 
 # --- Python ----------------------------------------------------------------------------------------------------------
-def _python_draft(line: _Line, command: Command) -> Draft | None:
+def _convert_python(line: _Line, command: Command) -> ConvertedCommand | None:
     literals = [line.found.literal(raw) for raw in command.words]
     known = []
     for word in literals:
@@ -134,7 +134,7 @@ def _python_draft(line: _Line, command: Command) -> Draft | None:
             return None
         file = crontab_shell.PythonFile(path=known[0], arguments=known[1:])
     place = len(known) - len(file.arguments)
-    return _file_draft(line, command, known[0], file, place)
+    return _convert_file(line, command, known[0], file, place)
 
 
 # The place of the word behind `-m` or `-c`.
@@ -149,39 +149,41 @@ def _after_flag(words: Sequence[str]) -> int | None:
     return None
 
 
-def _file_draft(
+def _convert_file(
     line: _Line, command: Command, program: str, file: crontab_shell.PythonFile, place: int
-) -> Draft:
+) -> ConvertedCommand:
     path = posixpath.join(line.folder, file.path)
     context, arguments, notes = _surroundings(line, command, place, folder=bool(line.found.folder))
     notes += [f"`{flag}` is left out" for flag in file.flags if flag != "-u"]
-    plain = Draft(found=line.found, name=names.of_path(path), is_python=True, wait_s=line.wait_s)
+    unmet = reach.of_conditions(line.found.guards)
+    plain = ConvertedCommand(
+        found=line.found, name=names.of_path(path), is_python=True, wait_s=line.wait_s
+    )
     try:
         text = line.sources.code(path)
     except UnreadableFile as error:
         code = codegen.missing_file(path, context, reason=str(error), arguments=arguments)
         version, more = _version(file.version, "")
-        said = line.notes(
-            f"`{path}` {error}", *more, *notes, *reach.of_conditions(line.found.guards)
-        )
+        said = line.notes(f"`{path}` {error}", *more, *notes, *unmet)
         return replace(plain, code=code, python_version=version, notes=said)
     found = needs.of_file(
         path, text, program=program, folder=line.folder, found=line.found, sources=line.sources
     )
     version, more = _version(file.version, found.python)
-    unreachable = reach.notes([*arguments, context.output_file[0]], code=text)
-    unreachable += reach.of_conditions(line.found.guards)
+    unmet = [*reach.notes([*arguments, context.output_file[0]], code=text), *unmet]
     return replace(
         plain,
         code=codegen.with_context(text, context, arguments=arguments),
         source=path,
         python_version=version,
         needs=found,
-        notes=line.notes(*more, *notes, *found.notes, *unreachable),
+        notes=line.notes(*more, *notes, *found.notes, *unmet),
     )
 
 
-def _module_or_text(line: _Line, command: Command, known: Sequence[str], place: int) -> Draft:
+def _module_or_text(
+    line: _Line, command: Command, known: Sequence[str], place: int
+) -> ConvertedCommand:
     context, arguments, notes = _surroundings(
         line, command, place + 1, folder=bool(line.found.folder)
     )
@@ -198,7 +200,7 @@ def _module_or_text(line: _Line, command: Command, known: Sequence[str], place: 
     version, more = _version(python["version"] or "" if python else "", found.python)
     unreachable = reach.notes(arguments, code=code)
     unreachable += reach.of_conditions(line.found.guards)
-    return Draft(
+    return ConvertedCommand(
         found=line.found,
         name=name,
         code=code,
@@ -261,16 +263,16 @@ def _version(requested: str, of_environment: str) -> tuple[str, list[str]]:
 
 
 # --- other programs --------------------------------------------------------------------------------------------------
-def _program_draft(line: _Line, command: Command) -> Draft:
+def _convert_program(line: _Line, command: Command) -> ConvertedCommand:
     words = [line.found.literal(raw) for raw in command.words]
     plain = [word for word in words if word is not None]
     if len(plain) < len(words):
-        return _shell_draft(line, [command], "some of its words are read by a shell")
+        return _convert_shell(line, [command], "some of its words are read by a shell")
     if crontab_shell.is_shell_word(plain[0]):
-        return _shell_draft(line, [command], f"`{plain[0]}` is the shell's own")
+        return _convert_shell(line, [command], f"`{plain[0]}` is the shell's own")
     for redirection in command.redirections:
         if not _is_for_a_log(redirection):
-            return _shell_draft(line, [command], f"of `{printable(redirection, 80)}`")
+            return _convert_shell(line, [command], f"of `{printable(redirection, 80)}`")
     found = needs.of_program(plain[0], folder=line.folder, found=line.found, sources=line.sources)
     if found.program:
         plain[0] = found.program
@@ -283,7 +285,7 @@ def _program_draft(line: _Line, command: Command) -> Draft:
         folder = line.folder
     unreachable = reach.notes([*plain, folder])
     unreachable += reach.of_conditions(line.found.guards, folder=folder)
-    return Draft(
+    return ConvertedCommand(
         found=line.found,
         name=names.of_words([named, *plain[1:]]),
         code=codegen.program(plain, line.context(folder=folder)),
@@ -314,14 +316,14 @@ def _is_for_a_log(redirection: str) -> bool:
     return sign.endswith(">>") or "&" in sign or target in _NOWHERE
 
 
-def _shell_draft(line: _Line, commands: Sequence[Command], why: str) -> Draft:
+def _convert_shell(line: _Line, commands: Sequence[Command], why: str) -> ConvertedCommand:
     found, commands = needs.of_shell(
         commands, folder=line.folder, found=line.found, sources=line.sources
     )
     try:
         text = shell_text.judged(line.plan.text, commands, line.found.guards, line.shell)
     except NotToBeJudged as reason:
-        return Draft(found=line.found, problem=f"it stays with cron: {reason}")
+        return ConvertedCommand(found=line.found, problem=f"it stays with cron: {reason}")
     folder = line.folder if line.found.folder else ""
     guards = list(line.found.guards)
     line.found.guards.clear()
@@ -331,7 +333,7 @@ def _shell_draft(line: _Line, commands: Sequence[Command], why: str) -> Draft:
         notes.append(f"cron ran it in `{line.home}`; here it begins in a folder of its own")
     unreachable = reach.notes([line.plan.text, folder])
     unreachable += reach.of_conditions([*guards, line.plan.text], folder=folder)
-    return Draft(
+    return ConvertedCommand(
         found=line.found,
         name=names.of_commands(commands, line.plan.text),
         code=codegen.in_shell(text.text, context, words=text.words),
