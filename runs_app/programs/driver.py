@@ -43,9 +43,11 @@ def spec(
     }
 
 
-def isolation(*, write: Sequence[Path], python: str = "") -> dict[str, Any]:
-    """Return what a program of Tempo's own may reach: the system, `write`, and a Python beside Tempo's."""
-    local = index.local_places()
+def isolation(
+    *, write: Sequence[Path], read: Sequence[Path] = (), python: str = ""
+) -> dict[str, Any]:
+    """Return what a program of Tempo's own may reach: the system, `write`, `read`, and a Python beside Tempo's."""
+    local = [*index.local_places(), *map(str, read)]
     if python:
         local.append(str(Path(python).resolve().parent.parent))
     return {

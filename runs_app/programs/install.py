@@ -34,7 +34,9 @@ def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
         folder,
         argv,
         python_installation.variables(),
-        isolation=driver.isolation(write=[paths.pythons(), cache, folder]),
+        isolation=driver.isolation(
+            write=[paths.pythons(), cache, folder], read=python_installation.local_places()
+        ),
     )
 
 

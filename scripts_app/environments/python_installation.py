@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import uv
 
@@ -16,8 +17,8 @@ RESULT = "installed.txt"
 MAX_MESSAGE = 2000
 MAX_BYTES = 64 * 1024
 _VERSION = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?", re.ASCII)
-# The operator of a machine without internet sets these.
-_MIRRORS = ("UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_DOWNLOADS_JSON_URL")
+# The operator of a machine without internet sets these: a folder, and a list of files that lie beside it.
+_FOLDER, _LIST = "UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_DOWNLOADS_JSON_URL"
 
 
 def check(version: str) -> str:
@@ -37,8 +38,24 @@ def argv(version: str, folder: Path) -> list[str]:
 
 def variables() -> dict[str, str]:
     """Return the variables of the command: the variables of a build, with downloads of Pythons allowed."""
-    mirrors = {name: os.environ[name] for name in _MIRRORS if name in os.environ}
+    mirrors = {name: os.environ[name] for name in (_FOLDER, _LIST) if name in os.environ}
     return index.variables() | {"UV_PYTHON_DOWNLOADS": "manual"} | mirrors
+
+
+def local_places() -> list[Path]:
+    """Return the folders of this machine that the mirrors name, which the installation has to read."""
+    folder, list_of_files = _local_path(_FOLDER), _local_path(_LIST)
+    places = (folder, list_of_files and list_of_files.parent)
+    return [place for place in places if place]
+
+
+def _local_path(name: str) -> Path | None:
+    address = os.environ.get(name, "")
+    if address.startswith("file://"):
+        return Path(unquote(urlsplit(address).path))
+    if address.startswith("/"):
+        return Path(address)
+    return None
 
 
 def message(folder: Path) -> str:

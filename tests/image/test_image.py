@@ -1,8 +1,10 @@
 """The image as people start it: size, rights, users, a NAS's variables, and the compose file that was promised."""
 
+import http.cookiejar
 import json
 import re
 import subprocess
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from deploy.generator import files
 from tests.image.engine import BASE, Container, Engine, settled, started
 from tests.service import wait_for
+from tests.tempo_site.pages.test_links import HREF
 from tests.test_dockerfile import PROMISED
 
 pytestmark = pytest.mark.image
@@ -21,6 +24,8 @@ TAG = "pyscheduler:latest"
 MB = 10**6
 CLOSED = ("--read-only", "--tmpfs=/tmp", "--security-opt=no-new-privileges", "--cap-drop=ALL")
 CAPABILITIES = tuple(f"--cap-add={name}" for name in files.facts()["capabilities"])
+MOST = 200  # pages, breadth first
+PASSWORD = "correct horse 7"
 SCRIPT = """
 import os, subprocess, time
 umask = os.umask(0)
@@ -94,6 +99,58 @@ def test_it_is_up_soon_with_little_memory_and_says_where(engine: Engine) -> None
         said = container.said()
         assert "Set up Tempo: http://<this machine>:8000/setup/" in said
         assert "isolation grade=strong" in said
+
+
+def log_in(container: Container) -> urllib.request.OpenerDirector:
+    """A browser in which an admin, made by the command, has logged in."""
+    container.engine.call(
+        *("exec", container.name, "sh", "-c"),
+        f"echo '{PASSWORD}' | tempo createadmin ann --password-file -",
+    )
+    jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+    browser = urllib.request.build_opener(jar)
+    page = browser.open(f"{container.url}/login/").read().decode()
+    (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    form = {"username": "ann", "password": PASSWORD, "csrfmiddlewaretoken": token}
+    browser.open(f"{container.url}/login/", urllib.parse.urlencode(form).encode())
+    return browser
+
+
+def test_every_page_of_it_opens(engine: Engine) -> None:
+    with Container(engine, TAG, *CLOSED, *CAPABILITIES) as container:
+        container.tempo("addscript", "/app/manage.py", "--name=Nightly", "--cron=5 4 * * *")
+        browser = log_in(container)
+        seen, waiting = set[str](), ["/", "/scripts/nightly/schedule/"]
+        while waiting and len(seen) < MOST:
+            address = waiting.pop(0)
+            if address in seen:
+                continue
+            seen.add(address)
+            with browser.open(f"{container.url}{address}") as answer:  # raises at 404 and 500
+                links = HREF.findall(answer.read(10 * MB).decode(errors="replace"))
+                reached = [urllib.parse.urljoin(answer.url, link) for link in links]
+            targets = [target.partition("#")[0].replace("&amp;", "&") for target in reached]
+            waiting += [
+                target.removeprefix(container.url)
+                for target in targets
+                if target.startswith(f"{container.url}/")
+            ]
+        assert {"/new-script/", "/scripts/nightly/schedule/", "/help/user-guide/"} <= seen
+
+
+def test_a_backup_is_put_back_while_it_is_stopped(engine: Engine) -> None:
+    options = (*CLOSED, *CAPABILITIES)
+    with Container(engine, TAG, *options) as container:
+        container.tempo("addscript", "/app/manage.py", "--name=Kept")
+        backup = container.tempo("backup").strip()
+        container.tempo("addscript", "/app/manage.py", "--name=Later")
+        engine.call("stop", container.name)
+        volume = ("--rm", f"--volumes-from={container.name}", *options, "--entrypoint=tempo")
+        assert "Restored 1 script and" in engine.call("run", *volume, TAG, "restore", backup)
+        engine.call("start", container.name)
+        wait_for(container.is_healthy, what="health", limit_s=60)
+        said = container.tempo("listscripts")
+        assert "kept" in said and "later" not in said
 
 
 @pytest.mark.parametrize(

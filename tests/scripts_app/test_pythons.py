@@ -194,7 +194,9 @@ def install(version: str = "3.12") -> Run:
     return builds.install_python(version, by="root", now=timezone.now())
 
 
-def test_installing_is_a_run_of_one_command(machine: Path) -> None:
+def test_installing_is_a_run_of_one_command(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", "file:///mnt/my%20mirror")
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", "/mnt/lists/pythons.json")
     run = install()
     assert (run.kind, run.environment, run.status, run.installs) == (
         Kind.INSTALL,
@@ -207,6 +209,7 @@ def test_installing_is_a_run_of_one_command(machine: Path) -> None:
     spec = execution_spec.write_spec(run, folder, {})
     assert spec["argv"][-3:] == ["3.12", str(paths.pythons()), str(folder / "installed.txt")]
     assert spec["env"]["UV_PYTHON_DOWNLOADS"] == "manual"
+    assert {"/mnt/my mirror", "/mnt/lists"} < set(spec["isolation"]["read"])
 
 
 def test_one_at_a_time_is_installed() -> None:

@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from tempo_site.backups import holds, restoring
 from tempo_site.backups.program import BackupFailed
+from tempo_site.lib import humanize
 from tempo_site.lib.console.tables import as_json
 
 RESUMED = "Schedules, triggers and messages go on."
@@ -72,9 +73,10 @@ class Command(BaseCommand):
 
     def _report(self, done: restoring.Restored, data: Path, *, has_aside: bool) -> None:
         counts = done.manifest["counts"]
+        scripts = humanize.amount(counts["scripts_app_script"], "scripts")
+        runs = humanize.amount(counts["runs_app_run"], "runs")
         self.stdout.write(
-            f"Restored {counts['scripts_app_script']} scripts and {counts['runs_app_run']} runs of "
-            f"{done.manifest['created_at']} into {data}."
+            f"Restored {scripts} and {runs} of {done.manifest['created_at']} into {data}."
         )
         if has_aside:
             self.stdout.write(f"The data of before is in {done.aside}.")
