@@ -17,8 +17,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 run: .venv/.ready
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT)
 
-# The newest version of this checkout; Tempo is stopped before and started again behind it.
+# The newest version of this checkout. A Tempo that runs would load parts of two versions: it is stopped before, and
+# started again behind it.
 upgrade: .venv/.ready
+	$(BIN)/python manage.py prepare --stopped
 	$(BIN)/python manage.py backup
 	git pull --ff-only
 	$(MAKE) setup

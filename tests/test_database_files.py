@@ -83,7 +83,8 @@ def test_reads_go_on_while_somebody_holds_the_write_lock(service: Service) -> No
                 assert service.call("GET", "/runs")[0] == 200
                 reads += 1
                 time.sleep(0.02)  # as a few people would; the writers wait for seconds
-            assert reads > 50, "a read waits for nobody"
+            # One that waited for the writers would be the only one.
+            assert reads > 10, "a read waits for nobody"
     assert set(answers) == {503}
 
 

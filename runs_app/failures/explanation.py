@@ -140,7 +140,9 @@ def _telling_report(output: ErrorOutput) -> Report | None:
     harmless = output.harmless
     if harmless is None or output.after:
         return None
-    return None if harmless.is_of_shutdown and output.before else harmless
+    if harmless.is_of_shutdown and output.before:
+        return None
+    return harmless
 
 
 def _logged(output: ErrorOutput, end: RunEnd, own: OwnCode) -> Explanation | None:

@@ -47,7 +47,9 @@ class Found:
             words = shell.steps(raw, {**self.known, **self.variables})[0].words
         except UnsupportedShellSyntax:
             return None
-        return words[0] if len(words) == 1 else None
+        if len(words) != 1:
+            return None
+        return words[0]
 
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
@@ -119,7 +121,9 @@ def _said(sentence: str, valued: str = "") -> Wrapper:
 
 def _timeout(words: list[str], found: Found) -> Unwrapped:
     rest = _behind_options(words, "-s -k --signal --kill-after")
-    limit_s = seconds_of(found.literal(rest[0])) if rest else None
+    if not rest:
+        return None
+    limit_s = seconds_of(found.literal(rest[0]))
     if limit_s is None:
         return None
     found.timeout_s = limit_s
@@ -143,6 +147,12 @@ def _nice(words: list[str], found: Found) -> Unwrapped:
     return rest
 
 
+def _inner_shell(command: str | None) -> Unwrapped:
+    if command is None:
+        return None
+    return InnerShell(command=command)
+
+
 def _flock(words: list[str], found: Found) -> Unwrapped:
     options = words[: len(words) - len(_behind_options(words, "-w --wait --timeout -E"))]
     rest = words[len(options) :]
@@ -158,7 +168,7 @@ def _flock(words: list[str], found: Found) -> Unwrapped:
         )
     if rest[1] in ("-c", "--command") and len(rest) == 3:
         command = found.literal(rest[2])
-        return InnerShell(command=command) if command is not None else None
+        return _inner_shell(command)
     return rest[1:]
 
 
@@ -182,7 +192,7 @@ def _shell(words: list[str], found: Found) -> Unwrapped:
             command = found.literal(words[position + 1])
             if "l" in word or "-l" in words[:position] or "--login" in words[:position]:
                 _note_login(found)
-            return InnerShell(command=command) if command is not None else None
+            return _inner_shell(command)
         if word in ("-l", "-i", "--login"):
             continue
         return None
@@ -209,7 +219,9 @@ def _other_user(words: list[str], found: Found) -> Unwrapped:
     found.note(
         f"`{printable(words[0], 40)}` is left out: in Tempo each script has a user of its own"
     )
-    return InnerShell(command=command) if command is not None else rest
+    if command is not None:
+        return InnerShell(command=command)
+    return rest
 
 
 def _user_first(words: list[str], found: Found) -> Unwrapped:
@@ -228,14 +240,17 @@ def _env(words: list[str], found: Found) -> Unwrapped:
 def _detached(words: list[str], found: Found) -> Unwrapped:
     rest = _behind_options(words, "-S -s -t -n -c -h -L -Logfile")
     if posixpath.basename(words[0]) == "tmux":
-        rest = (
-            _behind_options(words[1:], "-s -t -n -c") if words[1] in ("new-session", "new") else []
-        )
-        command = found.literal(rest[0]) if len(rest) == 1 else None
+        rest, command = [], None
+        if words[1] in ("new-session", "new"):
+            rest = _behind_options(words[1:], "-s -t -n -c")
+        if len(rest) == 1:
+            command = found.literal(rest[0])
         if command is None and not rest:
             return None
         found.note("`tmux` is left out: Tempo keeps what the script prints")
-        return InnerShell(command=command) if command is not None else rest
+        if command is not None:
+            return InnerShell(command=command)
+        return rest
     if not any(re.fullmatch(r"-[dmD]*dm[A-Za-z]*", word) for word in words) and "-d" not in words:
         return None
     if any(re.fullmatch(r"-dm[A-Za-z]*S", word) for word in words):
@@ -271,14 +286,19 @@ def _conda(words: list[str], found: Found) -> Unwrapped:
 
 
 def _one_tool(words: list[str], found: Found) -> Unwrapped:
-    rest = words[2:] if words[1] == "run" else words[1:]
+    rest = words[1:]
+    if rest[0] == "run":
+        rest = rest[1:]
     if not rest or rest[0].startswith("-"):
         return None
     name = found.literal(rest[0])
     if not name:
         return None
     package, _, version = name.partition("@")
-    found.packages.append(f"{package}=={version}" if version and version != "latest" else package)
+    requirement = package
+    if version and version != "latest":
+        requirement = f"{package}=={version}"
+    found.packages.append(requirement)
     return [package, *rest[1:]]
 
 
@@ -326,4 +346,6 @@ def environment_of(program: str) -> str:
     if path.parent.name != "bin":
         return ""
     folder = str(path.parent.parent)
-    return "" if folder in ("/", "/usr", "/usr/local", "/opt") else folder
+    if folder in ("/", "/usr", "/usr/local", "/opt"):
+        return ""
+    return folder

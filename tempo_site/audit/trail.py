@@ -175,8 +175,12 @@ def _shown(value: Any) -> Any:
         return value
     if isinstance(value, list) and len(value) == 2:
         return [_shown(each) for each in value]
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+    text = str(value)
+    if isinstance(value, list):
+        text = ", ".join(map(str, value))
+    if len(text) > MAX_VALUE:
+        text = f"{text[: MAX_VALUE - 1]}…"
+    return text
 
 
 def keep_for(*, days: int, rows: int, now: datetime) -> int:

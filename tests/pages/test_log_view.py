@@ -251,7 +251,7 @@ def test_hostile_output_is_shown_as_text(service: Service, screen: Page) -> None
     expect(screen.locator('.row[data-n="5"] .row-x')).to_have_text("x" * 10_000)
     assert console.locator("script, img, a:not(.row-n)").count() == 0
     assert "owned" not in screen.title()
-    assert screen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert screen.evaluate("document.documentElement.scrollWidth <= screen.width")
 
 
 def test_tools_answer_to_keys_and_are_remembered(service: Service, screen: Page) -> None:
@@ -324,7 +324,7 @@ def test_a_phone_wraps_and_has_no_sideways_scroll(service: Service, session: Sto
     with browser_of(Look.PHONE, storage_state=session) as phone:
         phone.goto(f"{service.url}/runs/{run}/#L200")
         in_view(phone, 200)
-        assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert phone.evaluate("document.documentElement.scrollWidth <= screen.width")
         assert phone.locator("[data-console]").evaluate(
             "view => view.scrollWidth <= view.clientWidth"
         )

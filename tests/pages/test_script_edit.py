@@ -451,7 +451,7 @@ def test_hostile_text_is_text_and_the_keyboard_can_leave(service: Service, scree
     slug = service.make_script("Hostile", f"#{hostile}\n{'x' * 10_000}\n", requirements="")
     open_script(screen, service, slug)
     assert code(screen) == f"#{hostile}\n{'x' * 10_000}\n"
-    assert screen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert screen.evaluate("document.documentElement.scrollWidth <= screen.width")
     screen.click(".ace_content")
     screen.keyboard.press("Escape")
     screen.keyboard.press("Tab")

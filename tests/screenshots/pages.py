@@ -40,6 +40,8 @@ SEEDED = {
     "script-runs": "/scripts/{slug}/runs/",
     "script-versions": "/scripts/{slug}/versions/",
     "version": "/scripts/{slug}/versions/1/",
+    "turning-point": "/scripts/{failing}/versions/turning-point/",
+    "script-files": "/scripts/{slug}/files/",
     "script-settings": "/scripts/{slug}/settings/",
     "script-notifications": "/scripts/{failing}/notifications/",
     "script-trigger": "/scripts/{slug}/trigger/",
@@ -113,6 +115,8 @@ SEEDED = {
     "admin-users": "/admin/auth/user/",
     "admin-user-add": "/admin/auth/user/add/",
     "admin-user": "/admin/auth/user/1/change/",
+    "admin-audit": "/admin/tempo_site/auditentry/",
+    "admin-deliveries": "/admin/notifications_app/delivery/",
     "admin-alarms": "/admin/django_q/schedule/",
     "password": "/password/",
 }

@@ -95,7 +95,9 @@ def _good(
 def _proposals(when: str, line: CommandLine, sources: Sources, now: datetime) -> list[Proposal]:
     command = " ".join(line.command.splitlines()).replace("%", "\\%")
     try:
-        text = f"CRON_TZ={line.zone}\n{when} {command}\n" if line.zone else f"{when} {command}\n"
+        text = f"{when} {command}\n"
+        if line.zone:
+            text = f"CRON_TZ={line.zone}\n{text}"
         table = parser.parse_crontab(text, users=set(), is_system=False)
     except CrontabError:
         return []
@@ -109,7 +111,7 @@ def _without_time(
     if good:
         item = _item(good[0], [], staged, taken, hidden=hidden, line=line)
         return replace(item, notes=[*notes, *item.notes])
-    command = line.command.replace(hidden, "") if hidden else line.command
+    command = line.command.replace(hidden, "")
     context = CommandContext(line=printable(command))
     name = line.name or printable(command, 60)
     return Item(
@@ -132,7 +134,7 @@ def _item(
 ) -> Item:
     name = printable(first.name, MAX_NAME)
     slug = free(name, taken)
-    shown = first.entry.text.replace(hidden, "") if hidden else first.entry.text
+    shown = first.entry.text.replace(hidden, "")
     settings: Row = {"name": name, "description": f"Moved in: {printable(shown, 500)}"}
     settings |= dict(first.settings)
     if first.python_version:
@@ -141,11 +143,11 @@ def _item(
     return Item(
         slug=slug,
         settings=settings,
-        code=first.code.replace(hidden, "") if hidden else first.code,
+        code=first.code.replace(hidden, ""),
         requirements=f"{first.requirements}\n" if first.requirements else None,
         schedules=[_schedule(each, line) for each in proposals if each.timing],
         files={path: staged.keep(f"{slug}/{path}", data) for path, data in first.files.items()},
-        notes=[note.replace(hidden, "") for note in notes] if hidden else list(notes),
+        notes=[note.replace(hidden, "") for note in notes],
     )
 
 

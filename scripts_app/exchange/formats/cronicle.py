@@ -72,8 +72,9 @@ def events(text: str) -> tuple[list[Row], Known]:
     whole = read_json(text)
     if isinstance(whole, dict):
         whole = whole.get("rows", [whole.get("event")])
-    rows = whole if isinstance(whole, list) else []
-    return [row for row in rows if isinstance(row, dict) and "plugin" in row], Known()
+    if not isinstance(whole, list):
+        whole = []
+    return [row for row in whole if isinstance(row, dict) and "plugin" in row], Known()
 
 
 def items(rows: list[Row], known: Known) -> list[Item]:
@@ -132,7 +133,8 @@ def _limits(event: Row) -> Row:
 
 def _code(event: Row, plugin: Row) -> tuple[str, list[str]]:
     params = event.get("params")
-    params = params if isinstance(params, dict) else {}
+    if not isinstance(params, dict):
+        params = {}
     name = str(event.get("plugin"))
     title = printable(str(event.get("title")))
     if name == SHELL_PLUGIN:
@@ -148,7 +150,9 @@ def _code(event: Row, plugin: Row) -> tuple[str, list[str]]:
     reason = "is a program on Cronicle's server"
     code = codegen.missing_file(what, CommandContext(line=title), reason=reason)
     given = ", ".join(f"`{printable(name, 40)}`" for name in sorted(params)[:20])
-    return code, [note, f"the plugin took {given}: their values stay there"] if given else [note]
+    if not given:
+        return code, [note]
+    return code, [note, f"the plugin took {given}: their values stay there"]
 
 
 def _of_shell(script: str, title: str) -> tuple[str, list[str]]:
@@ -164,10 +168,12 @@ def _of_request(params: Row) -> str:
     lines = [line.partition(":") for line in str(params.get("headers") or "").splitlines()]
     headers = {name.strip(): value.strip() for name, _, value in lines if name.strip()}
     method = str(params.get("method") or "GET").upper()
-    data = str(params.get("data") or "") if method == "POST" else ""
+    data = None
+    if method == "POST":
+        data = str(params.get("data") or "").encode()
     return _REQUEST.format(
         url=str(params.get("url", "")),
-        data=data.encode() if method == "POST" else None,
+        data=data,
         headers=headers,
         method=method,
         timeout=_number(params, "timeout") or 30,
@@ -203,7 +209,9 @@ def _schedules(event: Row) -> tuple[list[Row], list[str]]:
 
 
 def _field(values: Any) -> str:
-    return ",".join(str(int(value)) for value in values) if values else "*"
+    if not values:
+        return "*"
+    return ",".join(str(int(value)) for value in values)
 
 
 def _policies(event: Row) -> Row:
@@ -223,7 +231,9 @@ def _number(row: Row, name: str) -> int:
     value = row.get(name)
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         value = int(value[:10])
-    return int(value) if isinstance(value, int | float) and 0 < value < 2**31 else 0
+    if isinstance(value, int | float) and 0 < value < 2**31:
+        return int(value)
+    return 0
 
 
 def _said(row: Row, sentences: Mapping[str, str]) -> Iterator[str]:

@@ -48,7 +48,8 @@ def items(path: str, staged: Staged) -> list[Item]:
     scripts = _folder_of_scripts(path, staged)
     subscriptions = {row.get("id"): str(row.get("name")) for row in tables.get("subscriptions", ())}
     zone = str(tables.get("timezone") or ZONE)
-    zone = zone if zone in available_timezones() else ZONE
+    if zone not in available_timezones():
+        zone = ZONE
     lines = []
     for row in tables["crontabs"]:
         if str(row.get("command") or "").strip():
@@ -77,23 +78,30 @@ def _tables(path: Path) -> Mapping[str, Any]:
 
 def _folder_of_scripts(path: str, staged: Staged) -> str:
     above = str(Path(path).parent.parent)
-    folder = "scripts" if above == "." else f"{above}/scripts"
+    folder = f"{above}/scripts".removeprefix("./")
     has_some = any(each.startswith(f"{folder}/") for each in staged.files)
-    return str(staged.tree / folder) if has_some else ""
+    if not has_some:
+        return ""
+    return str(staged.tree / folder)
+
+
+def _list_in(value: Any) -> list[Any]:
+    # As it is or as JSON; anything else is none.
+    if isinstance(value, str) and value:
+        value = read_json(value)
+    if not isinstance(value, list):
+        return []
+    return value
 
 
 def _line(row: Row, scripts: str, subscriptions: Mapping[Any, str]) -> CommandLine:
-    more = row.get("extra_schedules") or "[]"
-    extra = read_json(more) if isinstance(more, str) else more
-    times = [row.get("schedule"), *(_times(extra) if isinstance(extra, list) else ())]
+    times = [row.get("schedule"), *_times(_list_in(row.get("extra_schedules")))]
     times = [_AT_START if str(when).startswith("@boot") else when for when in times]
-    labels = row.get("labels") or "[]"
-    tags = read_json(labels) if isinstance(labels, str) else labels
     return CommandLine(
         command=_plain(str(row["command"]).strip(), scripts),
         times=[str(when) for when in times if when and not str(when).startswith("@once")],
         name=printable(str(row.get("name") or ""), 200),
-        tags=[str(tag) for tag in tags if tag] if isinstance(tags, list) else [],
+        tags=[str(tag) for tag in _list_in(row.get("labels")) if tag],
         enabled=not row.get("isDisabled"),
         overlap=OVERLAPS.get(row.get("allow_multiple_instances"), ""),
         notes=list(_notes(row, subscriptions)),
@@ -125,9 +133,13 @@ def _plain(command: str, scripts: str) -> str:
     path = words[0]
     for folder in FOLDERS:
         path = path.removeprefix(folder)
-    place = f"{scripts}/{path}" if scripts else f"{FOLDERS[0]}{path}"
+    if not path.startswith("/"):
+        folder = FOLDERS[0]
+        if scripts:
+            folder = f"{scripts}/"
+        path = f"{folder}{path}"
     rest = [word for word in words[1:] if word not in (*ENDS, "--")]
-    return " ".join(["python3", path if path.startswith("/") else place, *rest])
+    return " ".join(["python3", path, *rest])
 
 
 # QingLong installs packages for all scripts: those that a code imports are its own here, in the version that it had.

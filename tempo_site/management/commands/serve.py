@@ -44,7 +44,7 @@ class Command(BaseCommand):
         say = self.stdout.write
         if not users.why_not_root():
             os.environ[paths.SCRIPT_USERS] = "1"  # the launcher tries it and has the last word
-        lock = _take_data_folder()
+        lock = take_data_folder()
         user = service_user.choose(say)
         if user:
             service_user.take_over(user)
@@ -75,7 +75,8 @@ class Command(BaseCommand):
             self.stdout.write(f"Set up Tempo: {public}setup/{token}/")
 
 
-def _take_data_folder() -> int:
+def take_data_folder() -> int:
+    """Make the data folder and return its lock, as `take_service_lock` does. Raises CommandError."""
     try:
         with file_access.as_owner_at(paths.data()):
             paths.make_all()

@@ -1,5 +1,6 @@
 """What is put in place before the service starts."""
 
+import fcntl
 import shutil
 import stat
 from pathlib import Path
@@ -114,7 +115,15 @@ def test_an_ignored_secret_and_an_ignored_api_key_are_told(
 
 def test_a_second_prepare_has_nothing_to_do(prepared: Path, tmp_path: Path) -> None:
     own = shutil.copytree(prepared, tmp_path / "own", symlinks=True)
-    assert manage(own, "prepare") == ""
+    assert manage(own, "prepare", "--stopped") == ""
+
+
+def test_an_upgrade_is_refused_while_tempo_runs(prepared: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(prepared, tmp_path / "own", symlinks=True)
+    with (own / "run/service.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(AssertionError, match=f"Tempo already runs on the data folder {own}"):
+            manage(own, "prepare", "--stopped")
 
 
 def test_the_database_is_for_its_owner_alone(prepared: Path) -> None:

@@ -22,6 +22,15 @@ from tests.service import ROOT, environment
 ANYBODY = User(1234, 2345)
 
 
+@pytest.fixture(autouse=True)
+def own_folder() -> Iterator[None]:
+    """Commands of other tests act as whose data folder it is."""
+    folder = paths.data()
+    yield
+    if folder.exists():
+        os.chown(folder, os.getuid(), os.getgid())
+
+
 @pytest.fixture
 def said() -> list[str]:
     """The lines that were told."""
@@ -89,14 +98,14 @@ def test_a_command_of_root_is_given_by_whose_database_it_is_unless_the_settings_
 def test_where_tempo_was_never_started_a_command_of_root_is_given_by_whose_folder_it_is(
     settings: LazySettings,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     begins_folder: bool,
     became: list[User],
 ) -> None:
     done: list[User] = []
     monkeypatch.setattr(users, "become", done.append)
-    settings.PUID, settings.PGID = None, None
-    paths.data().mkdir(exist_ok=True)
-    os.chown(paths.data(), *ANYBODY)
+    settings.DATA_PATH, settings.PUID, settings.PGID = tmp_path, None, None
+    os.chown(tmp_path, *ANYBODY)
     service_user.step_down(begins_folder=begins_folder)
     assert done == became
 
