@@ -213,8 +213,13 @@ RATELIMIT_USE_CACHE = "limits"
 # django-ratelimit asks for memcached or Redis, which processes share. One process serves all requests here; its threads
 # share this memory, and it counts under a lock.
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+# A page is a member of its groups for as long as it is open: the layer would drop it without a word after a day, by
+# the clock of the wall.
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 2000}}
+    "default": {
+        "BACKEND": "channels.layers.InMemoryChannelLayer",
+        "CONFIG": {"capacity": 2000, "group_expiry": 1000 * 365 * 86400},
+    }
 }
 Q_CLUSTER: dict[str, Any] = {
     "name": "tempo",

@@ -3,11 +3,14 @@
 import asyncio
 import json
 import math
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from channels import layers
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 
@@ -219,6 +222,20 @@ def test_facts_of_runs_reach_the_pages_that_show_lists() -> None:
     head = talk("/ws/events/", body)
     assert (head["t"], head["run"]["id"], head["run"]["status"]) == ("run", run.pk, "succeeded")
     assert "folder" not in head["run"], "its random part keeps a guess from finding a log"
+
+
+def test_a_page_that_is_open_for_a_month_still_hears(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = written()
+    in_a_month = time.time() + 31 * 86400
+
+    async def body(socket: WebsocketCommunicator) -> str:
+        monkeypatch.setattr(layers, "time", SimpleNamespace(time=lambda: in_a_month))
+        live._tell(run)
+        await frame(socket)  # the layer looks for members to drop when somebody receives
+        live._tell(run)
+        return str((await frame(socket))[0]["t"])
+
+    assert talk("/ws/events/", body) == "run"
 
 
 @pytest.mark.parametrize(
