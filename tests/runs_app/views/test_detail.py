@@ -423,6 +423,15 @@ def test_the_console_of_a_run_that_wrote_nothing_is_one_line(browser: Client) ->
     assert "console-frame is-empty" not in browser.get(f"/runs/{live.pk}/").content.decode()
 
 
+def test_what_a_backup_is_asked_for_is_said_in_its_head(browser: Client) -> None:
+    asked = {"act": "make", "logs": False}
+    backup = make_run(None, kind=Kind.BACKUP, own_number=2, params=asked)
+    run = make_run(make_script(), params={"days": 7})
+    pages = [browser.get(f"/runs/{pk}/").content.decode() for pk in (backup.pk, run.pk)]
+    assert ["run-inputs" in page for page in pages] == [False, True]
+    assert "Makes a backup" in pages[0]
+
+
 def test_builds_have_numbers_of_their_own(browser: Client) -> None:
     make_run(make_script())
     environment = Environment.objects.create(interpreter="/usr/bin/python3", python="3.11.7")
