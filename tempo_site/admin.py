@@ -93,9 +93,9 @@ class ApiKeyAdmin(DeletesByVerb, RowAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("at", "actor", "name", "address", "verb", "kind", "object_name")
+    list_display = ("at", "actor", "name", "verb", "kind", "object_name")
     list_filter = ("actor", "verb", "kind")
-    fields = (*list_display, "object_id", "changes")
+    fields = (*list_display, "address", "object_id", "changes")
     search_fields = ("name", "object_name", "address")
     show_full_result_count = False
 

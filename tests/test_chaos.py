@@ -325,7 +325,7 @@ def test_a_web_that_is_frozen_for_a_while_misses_nothing(service: Service, secon
     ticking = service.make_script("Ticking", EXIT.format(code=0))
     gated = service.make_script("Gated", GATED)
     short = service.make_script("Short", EXIT.format(code=3))
-    rhythm = {"kind": "interval", "every_s": 1, "missed": "all", **TOGETHER}
+    rhythm = {"kind": "interval", "every_s": 1, "missed": "all", "missed_cap": 100, **TOGETHER}
     schedule = service.post(f"/scripts/{ticking}/schedules", rhythm)
     waiting = start(service, gated)
     wait_for_begin(service, waiting)
