@@ -38,7 +38,6 @@ def nobody_watches() -> Iterator[None]:
     """What one test leaves behind must not be shown by the next."""
     yield
     live._tails.clear()
-    live._loop = None
 
 
 def written(content: bytes = STORED, **fields: Any) -> Run:
@@ -64,7 +63,10 @@ def talk(path: str, body: Talk) -> Any:
         finally:
             await socket.disconnect()
 
-    return async_to_sync(whole)()
+    try:
+        return async_to_sync(whole)()
+    finally:
+        live._loop = None  # it is closed now
 
 
 async def frame(socket: WebsocketCommunicator) -> tuple[dict[str, Any], str]:
