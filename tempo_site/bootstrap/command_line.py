@@ -29,11 +29,8 @@ INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 # What is allowed while a restore is broken off: these finish it, or say how.
 FINISHING = ("prepare", "restore", "serve", "web", "help")
-BEGINNING = (
-    ["prepare"],
-    ["restore"],
-    ["web"],
-)  # as whoever gives them, in a folder that was never used
+# In a folder that was never used these act as whoever gives them.
+BEGINNING = ("prepare", "restore", "web")
 
 
 def execute(argv: list[str]) -> None:
@@ -43,7 +40,7 @@ def execute(argv: list[str]) -> None:
     words[place : place + 1] = [SHORT.get(word, word) for word in words[place : place + 1]]
     try:
         if words[:1] != ["serve"]:  # that one needs root for its launcher
-            service_user.step_down(begins_folder=words[:1] in BEGINNING)
+            service_user.step_down(begins_folder=bool(words) and words[0] in BEGINNING)
         _refuse_in_a_restore(words[:1])
         ManagementUtility([os.environ.get(CALLED_AS) or program, *words]).execute()
         sys.stdout.flush()

@@ -174,7 +174,7 @@ def _way_to(folder: Path, top: Path) -> list[Path]:
     way = [top]
     while folder != top:
         if folder == folder.parent:
-            raise ValueError(f"{way[1]} is not within {top}")
+            raise ValueError(f"{way[-1]} is not within {top}")
         way.insert(1, folder)
         folder = folder.parent
     return way

@@ -65,6 +65,13 @@ def test_a_way_that_was_closed_or_removed_meanwhile_is_made_passable_again(
     assert [mode(folder), mode(folder.parent), mode(paths.runs())] == [0o711] * 3
 
 
+def test_a_folder_elsewhere_is_named_and_not_made(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "else/where"
+    with pytest.raises(ValueError, match=f"{elsewhere} is not within {paths.data()}"):
+        paths.make_passable(elsewhere)
+    assert not elsewhere.parent.exists()
+
+
 def test_where_all_is_there_no_folder_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(paths.SCRIPT_USERS, "1")
     folder = paths.run_folder("2026-11/7-abcdef12")
