@@ -79,6 +79,17 @@ def _steps(
     yield "session", os.dup2, (pipes.stderr, 2)
     for call, arguments in limits.calls(spec.limits, has_own_user=plan.has_own_user):
         yield "limits", call, arguments
+    yield from _to_change_user(spec, plan)
+    yield "session keyring", keyring.begin_a_new_one, ()
+    yield from _to_isolate(plan, rules_fd)
+    yield f"working folder {os.fsdecode(spec.cwd)}", os.chdir, (spec.cwd,)
+    program = prctl.Program(spec.argv, _env(spec, run_folder, plan))
+    name = f"interpreter {os.fsdecode(spec.argv[0])}"
+    for call in (forking.reset_handlers, forking.unblock_signals, program.begin):
+        yield name, call, ()
+
+
+def _to_change_user(spec: Spec, plan: Plan) -> Iterator[_Step]:
     name = f"user {plan.user.uid if plan.user else ''} could not be set"
     yield name, os.umask, (_umask(spec.limits.umask, has_own_user=plan.has_own_user),)
     if plan.user:
@@ -86,18 +97,15 @@ def _steps(
         yield name, os.fchown, (1, *plan.user)
         yield name, os.fchown, (2, *plan.user)
         yield name, users.become, (plan.user,)
-    yield "session keyring", keyring.begin_a_new_one, ()
+
+
+def _to_isolate(plan: Plan, rules_fd: int | None) -> Iterator[_Step]:
     yield "isolation", prctl.die_with_parent, (signal.SIGKILL, os.getpid())
     yield "isolation", prctl.forbid_new_privileges, ()
     if plan.is_script:
         yield "isolation", prctl.drop_capabilities, ()
     if rules_fd is not None:
         yield "isolation", landlock.enter, (rules_fd,)
-    yield f"working folder {os.fsdecode(spec.cwd)}", os.chdir, (spec.cwd,)
-    name = f"interpreter {os.fsdecode(spec.argv[0])}"
-    yield name, forking.reset_handlers, ()
-    yield name, forking.unblock_signals, ()
-    yield name, prctl.Program(spec.argv, _env(spec, run_folder, plan)).begin, ()
 
 
 def _show_own_tmp(folder: str) -> None:
