@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from tempo_site import auth
 from tempo_site.models import ApiKey
+from tests.refusals import refusal
 from tests.rows import each_row
 
 LONG = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -189,9 +191,9 @@ def test_a_session_of_a_disabled_user_is_worth_nothing(browser: Client, user: Us
 
 
 def test_it_lets_staff_and_keys_change_what_all_scripts_share(staff: User) -> None:
-    auth.require_staff(staff)
-    auth.require_staff(auth.Caller(name="root", user=staff))
-    auth.require_staff(auth.Caller(name="key: ci"))
+    root, key = auth.Caller(name="root", user=staff), auth.Caller(name="key: ci")
+    for caller in (staff, root, key):
+        assert refusal(partial(auth.require_staff, caller), auth.StaffOnly) == ""
 
 
 def test_it_refuses_a_user_who_is_not_staff(user: User) -> None:

@@ -295,6 +295,7 @@ def test_a_full_disk_keeps_every_row_in_memory_too(settings: Settings) -> None:
 def test_every_run_begins_from_the_queue_that_would_have_been_born_under_way(
     launcher: Recorder,
 ) -> None:
+    begun: set[bool] = set()
     for run in rows_of_every_sort():
         Run.objects.all().update(status=Status.SUCCEEDED)
         Run.objects.filter(pk=run.pk).update(status=Status.QUEUED)
@@ -304,3 +305,5 @@ def test_every_run_begins_from_the_queue_that_would_have_been_born_under_way(
         new.status = Status.QUEUED
         births.begin([new], now=NOW)
         assert (new.status == Status.STARTING) == from_queue, run.trigger
+        begun.add(from_queue)
+    assert begun == {True, False}

@@ -100,8 +100,10 @@ def test_an_engine_waits_for_a_predecessor_that_goes_down() -> None:
     found: list[int] = []
     waiting = threading.Thread(target=lambda: found.append(engine.take_lock(wait_s=10)))
     waiting.start()
+    assert found == []
     os.close(lock)
     waiting.join(10)
+    assert len(found) == 1 and engine.is_running()
     os.close(found[0])
 
 
