@@ -92,7 +92,8 @@ LATE = (
     "scripts_app.timing.cron_words",
     "scripts_app.views.ledger",
     "scripts_app.views.schedule_entries",
-    # A build that failed.
+    # Requirements that are saved or refused, and a build that failed.
+    "scripts_app.packages.requirement_hints",
     "scripts_app.packages.suggestions",
     # Messages, from the first that is due on, and the pages that set them up.
     "notifications_app.channels.offered_services",
