@@ -26,6 +26,7 @@ SELECT
     WHERE status IN ('starting', 'running') AND kind = 'script'
   )
 """
+_LAST_RUN = "SELECT seq FROM sqlite_sequence WHERE name = 'runs_app_run'"
 _PEAKS = """
 SELECT
   json_extract(wanted.value, '$[0]'),
@@ -114,6 +115,14 @@ _NOTE_SUCCESS = (
 
 _FIELDS = {field.name: (str(field.column), stored_by(field)) for field in Run._meta.concrete_fields}
 _INSERT = PreparedInsert(Run, has_key=True)
+
+
+def next_run() -> int:
+    """Return the id of a new run. For transactions: it is free as long as the caller's lasts."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_RUN)
+        last = cursor.fetchone()
+    return int(last[0]) + 1 if last else 1
 
 
 def insert_runs(runs: Sequence[Run]) -> None:
