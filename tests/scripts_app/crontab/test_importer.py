@@ -213,10 +213,10 @@ def test_no_text_of_a_crontab_becomes_code(folder: Path, nasty: str) -> None:
         f"@daily python3 '/x{nasty}raise SystemExit(9).py' 1",
     ):
         proposal = only(line)
-        if not proposal.problem:
-            code = proposal.code.replace("\r\n", "\n").replace("\r", "\n")  # as it is stored
-            assert "\nraise SystemExit(9)" not in code
-            compile(code, "starter", "exec")
+        code = proposal.code.replace("\r\n", "\n").replace("\r", "\n")  # as it is stored
+        assert bool(code) != bool(proposal.problem)
+        assert "\nraise SystemExit(9)" not in code
+        compile(code, "starter", "exec")
 
 
 # --- names and times -------------------------------------------------------------------------------------------------
