@@ -191,6 +191,13 @@ def _locate(path: str) -> object | None:
     return found
 
 
+# The same of `serve` and `prepare`; in `web` they come at the start in any case, or never.
+LATE_BEFORE_WEB = (
+    "notifications_app.delivery.teller",  # what is told behind runs, and with it half of all modules
+    "tempo_site.bootstrap.first_script",  # of a new data folder
+)
+
+
 # Late, but for what is asked of them at once.
 LATE_BUT: dict[str, dict[str, Any]] = {
     "html.entities": {"html5": _LateEntities()},  # names of characters, for `html`
@@ -211,14 +218,11 @@ def install(*, migrates: bool = False) -> None:
         sys.modules[name] = _Late(name)
     for name, known in LATE_BUT.items():
         sys.modules[name] = _Late(name, known)
-    if not migrates:
+    if migrates:
+        for name in LATE_BEFORE_WEB:
+            sys.modules[name] = _Late(name)
+    else:
         _install_in_web()
-    # Otherwise pydantic asks all packages that there are for plugins of its own.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
-    _import_pydantic_core()
-    pydantic = importlib.import_module("pydantic")
-    pydantic.BaseModel.model_config["defer_build"] = True
 
 
 def _install_in_web() -> None:
@@ -227,6 +231,12 @@ def _install_in_web() -> None:
     for name, place in LATE_PACKAGES_IN_WEB.items():
         path = str(_site_packages(name) / place)
         sys.modules[name] = _Late(name, {"__path__": [path]})
+    # Otherwise pydantic asks all packages that there are for plugins of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
+    _import_pydantic_core()
+    pydantic = importlib.import_module("pydantic")
+    pydantic.BaseModel.model_config["defer_build"] = True
 
 
 def _import_pydantic_core() -> None:

@@ -227,6 +227,15 @@ def test_of_those_that_come_together_the_first_get_the_places(
     assert statuses == ["starting", "starting", "queued", "queued"]
 
 
+def test_of_a_crowd_none_begins_before_all_have_their_rows(launcher: Recorder) -> None:
+    for number in range(3):
+        make_schedule(make_script(f"Crowd {number}"))
+    ticker.step(now=NOW + MINUTE, limit=2)  # as many as are asked for: more may follow
+    ticker.step(now=NOW + MINUTE, limit=2)
+    statuses = list(Run.objects.order_by("pk").values_list("status", flat=True))
+    assert (statuses, launcher.started) == (["queued"] * 3, [])
+
+
 @pytest.mark.parametrize("overlap", ["queue_one", "replace"])
 def test_a_scheduled_run_does_not_begin_beside_another_of_its_script(
     overlap: str, launcher: Recorder

@@ -76,6 +76,7 @@ NO_FILES: list[Make] = [Path.mkdir, a_link, a_link_to_itself, os.mkfifo]
 TORN = ("", "{", "[]", "null", "7", '{"status"', DEEP, b"\xff\xfe", b"\0" * 70_000)
 BAD_JSON = [holding(text) for text in TORN]
 CLAIMS = [holding(""), holding(execution.CLAIMED_BY_CANCEL), Path.mkdir, a_link, os.mkfifo]
+CLAIMS += [holding(execution.CLAIMED_TO_FAIL + b"\xff\0")]
 LOCKS = [nothing, holding(""), Path.mkdir, a_link_to_itself, os.mkfifo]
 STATES = [nothing, holding({"started_at": 1e9}), *BAD_JSON, *NO_FILES]
 STATES += [holding({"started_at": value, "isolation": value}) for value in STRANGE]

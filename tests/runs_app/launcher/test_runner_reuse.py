@@ -74,6 +74,24 @@ def test_a_runner_is_not_taken_for_that_of_a_run_before(launcher: LauncherHarnes
     assert finished(launcher, ["/bin/true"])[1] == runner
 
 
+def test_a_new_launcher_takes_a_runner_for_that_of_its_last_run_alone(tmp_path: Path) -> None:
+    with LauncherHarness(tmp_path / "data") as launcher:
+        before = launcher.new_folder(["/bin/sleep", "0.2"])
+        runner = launcher.web.ask("start", folder=before)["pid"]
+        assert launcher.state_of(before)["runner_pid"] == runner
+        launcher.exit_of(before)
+        wait_for(lambda: launcher.web.ask("ping")["runs"] == 0)
+        last = launcher.new_folder(["/bin/sleep", "60"])
+        assert launcher.web.ask("start", folder=last)["pid"] == runner
+        assert launcher.state_of(last)["runner_pid"] == runner
+        launcher.kill()
+        launcher.start()
+        assert not launcher.web.ask("adopt", folder=before)["adopted"]
+        assert not launcher.web.ask("cancel", folder=before)["signalled"]
+        assert launcher.web.ask("cancel", folder=last)["signalled"]
+        assert launcher.exit_of(last)["reason"] == "user"
+
+
 def test_one_that_was_killed_while_it_waited_takes_no_run_with_it(
     launcher: LauncherHarness,
 ) -> None:
