@@ -13,7 +13,7 @@ from django.db import connection
 
 from runs_app import states
 from runs_app.models import Run
-from tempo_site.lib.sqlite.prepared import PreparedInsert, ask, stored_by
+from tempo_site.lib.sqlite.prepared import PreparedInsert, ask, stored_by, stored_values
 
 _QUEUE = """
 SELECT
@@ -113,7 +113,9 @@ _NOTE_SUCCESS = (
     "UPDATE scripts_app_schedule SET last_success_at = %s, stale_since = NULL WHERE id = %s"
 )
 
-_FIELDS = {field.name: (str(field.column), stored_by(field)) for field in Run._meta.concrete_fields}
+_FIELDS = {
+    field.name: (f"{field.column} = %s", stored_by(field)) for field in Run._meta.concrete_fields
+}
 _INSERT = PreparedInsert(Run, has_key=True)
 
 
@@ -132,14 +134,10 @@ def insert_runs(runs: Sequence[Run]) -> None:
 
 def update_run(pk: int, *, among: Collection[str], **fields: Any) -> bool:
     """Store fields of a row whose status is one of `among`; False when it has another one by now."""
-    columns = []
-    values = []
-    for name, value in fields.items():
-        column, stored = _FIELDS[name]
-        columns.append(f"{column} = %s")
-        values.append(stored(value) if stored is not None and value is not None else value)
+    assignments, stores = zip(*map(_FIELDS.__getitem__, fields), strict=True)
+    values = stored_values(stores, fields.values())
     where = f"id = %s AND status IN ({', '.join(['%s'] * len(among))})"
-    update = f"UPDATE runs_app_run SET {', '.join(columns)} WHERE {where}"
+    update = f"UPDATE runs_app_run SET {', '.join(assignments)} WHERE {where}"
     return bool(ask(update, (*values, pk, *among)).rowcount)
 
 
