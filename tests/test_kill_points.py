@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from runs_app.engine import reconcile
 from tests import processes
 from tests.service import ROOT, Service, wait_for
 from tests.test_chaos import (
@@ -53,10 +54,8 @@ PLACES = (
     *(HAND_ON, FORK),
     *(HAND_OVER, ASK_LAUNCHER, END, MARK_ARCHIVED, TELL, ARCHIVE),
 )
-NOT_KNOWN = "so how it would have ended is not known."
 LOST = {  # whether `state.json` was written yet, from which it is known that the machine is up, is a matter of 50 ms
-    ("lost", "restart", f"Its supervisor was killed, or the machine went down, {NOT_KNOWN}"),
-    ("lost", "restart", f"Its supervisor was killed, or could not write down the end, {NOT_KNOWN}"),
+    ("lost", "restart", why) for why in (reconcile.KILLED_OR_DOWN, reconcile.KILLED)
 }
 SUCCEEDED = {("succeeded", "", "")}
 KILLS = 100
