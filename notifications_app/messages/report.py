@@ -81,7 +81,8 @@ def _facts(row: Delivery, run: Run | None) -> list[tuple[str, str]]:
         facts.append(("Script", plain.line(_script_words(row))))
     if run is None:
         return facts
-    facts.append(("Run", f"#{run.pk}, {run.get_status_display().lower()}, {run.trigger}"))
+    facts.append(("Run", f"#{run.pk}, {run.get_status_display().lower()}"))
+    facts.append(("Trigger", run.get_trigger_display()))
     why, error = ends.reason_and_last_line(run)
     if why:
         facts.append(("Reason", plain.shortened(plain.block(why), MAX_REASON)))
