@@ -43,7 +43,10 @@ DAMAGED = "Its `exit.json` is damaged, so how it ended is not known."
 NOT_KNOWN = "so how it would have ended is not known."
 MACHINE_DOWN = f"The machine went down while it was under way, {NOT_KNOWN}"
 KILLED = f"Its supervisor was killed, or could not write down the end, {NOT_KNOWN}"
-KILLED_OR_DOWN = f"Its supervisor was killed, or the machine went down, {NOT_KNOWN}"
+KILLED_OR_DOWN = (
+    "Its supervisor was killed, or could not write down the end, or the machine went down, "
+    + NOT_KNOWN
+)
 NEVER_BEGAN = "It was handed to the launcher again and again, and never began."
 WITHOUT_FOLDER = (
     "Its folder below runs/ was removed while it was under way, so how it ended is not known."
