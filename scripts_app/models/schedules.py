@@ -11,6 +11,7 @@ from scripts_app.models.scripts import Script
 from scripts_app.timing import rule
 from scripts_app.timing.cron_expression import MAX_LENGTH
 from tempo_site.lib import zone
+from tempo_site.lib.sqlite.quick_model import QuickModel
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
@@ -18,7 +19,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         return self.filter(enabled=True, script__enabled=True, script__deleted_at=None)
 
 
-class Schedule(models.Model):
+class Schedule(QuickModel):
     """When a script runs. The alarm holds the next due moment, here and nowhere else."""
 
     class Kind(models.TextChoices):

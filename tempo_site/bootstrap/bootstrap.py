@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from tempo_site import auth
+from tempo_site.accounts import default_key
 from tempo_site.backups import adapting, replacing
 from tempo_site.bootstrap import database, file_system, first_start, static_files
 from tempo_site.lib import paths
@@ -37,7 +37,7 @@ def prepare(say: Say) -> None:
         )
     static_files.collect(say)
     create_admin(say)
-    notice = auth.ensure_default_key()
+    notice = default_key.ensure()
     if notice:
         say(notice)
 

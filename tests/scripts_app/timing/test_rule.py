@@ -11,6 +11,7 @@ import pytest
 
 from scripts_app.timing import rule as timing_rule
 from scripts_app.timing.rule import Timing, TimingError
+from tests.refusals import refusal
 from tests.rows import each_row
 
 VECTORS = json.loads(
@@ -114,7 +115,7 @@ def test_it_refuses_an_unknown_kind() -> None:
     "rule", [cron("@daily"), every(1), every(1, None), once(NEW_YEAR), Timing(kind="startup")]
 )
 def test_it_accepts_each_kind(rule: Timing) -> None:
-    timing_rule.check(rule)
+    assert refusal(lambda: timing_rule.check(rule), TimingError) == ""
 
 
 def test_it_refuses_a_moment_without_a_zone() -> None:
