@@ -98,7 +98,7 @@ def test_a_rule_is_made_changed_and_switched_as_on_its_page(desk: Client) -> Non
     rule = Rule.objects.get()
     change = f"{LISTS}/rule/{rule.pk}/change/"
     refused = desk.post(change, {**fields, **numbers, "after": 0}).content.decode()
-    assert "greater than or equal to 1" in refused
+    assert "Use 1 or more" in refused
     desk.post(change, {**fields, **numbers, "after": 5})
     act(desk, "rule", "disable_selected", rule)
     rule.refresh_from_db()

@@ -104,7 +104,7 @@ def test_what_stands_apart_shows_what_belongs_to_a_choice_and_the_panel_says_it(
     for name in ("max_parallel", "missed_cap", "retry_delay_s_0", "retry_max_delay_s_0"):
         expect(screen.locator(f"[name={name}]")).to_be_visible()
     screen.fill("[name=max_parallel]", "99")
-    expect(screen.locator("#errors-max_parallel")).to_contain_text("less than or equal to 20")
+    expect(screen.locator("#errors-max_parallel")).to_contain_text("Use 20 or less")
     screen.fill("[name=max_parallel]", "4")
     screen.fill("[name=jitter_s_0]", "30")
     expect(said).to_contain_text("Each start up to 30 s later, the same each time")

@@ -72,10 +72,10 @@ def test_settings_show_what_is_stored_and_how_to_start_it(browser: Client) -> No
         ("name", "", "This field is required."),
         ("folder", "a//b", "has an empty part"),
         ("tags", "x" * 60, "50 is the most"),
-        ("timeout_s", "-1", "greater than or equal to 0"),
+        ("timeout_s", "-1", "Use 0 or more"),
         ("timeout_s", str(10**12), "timeout_s"),
-        ("memory_mb", "15", "greater than or equal to 16"),
-        ("nice", "20", "less than or equal to 19"),
+        ("memory_mb", "15", "Use 16 or more"),
+        ("nice", "20", "Use 19 or less"),
         ("cpu_s", "", "This field is required."),
     ],
 )
