@@ -310,7 +310,8 @@ def test_its_files_are_read_only_copies() -> None:
         if path.is_file() and not path.is_symlink()
     ]
     states = [path.stat() for path in files if path.name != "READY"]
-    assert all(not stat.S_IMODE(state.st_mode) & 0o222 and state.st_nlink == 1 for state in states)
+    assert {state.st_nlink for state in states} == {1}
+    assert {stat.S_IMODE(state.st_mode) & 0o222 for state in states} == {0}
 
 
 @pytest.mark.usefixtures("index")
