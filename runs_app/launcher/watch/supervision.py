@@ -21,9 +21,8 @@ _STACK_S = 0.1  # for printing the stack
 _ABORT_S = 0.5  # for the same, of a script that is still there after its grace
 # Processes that outlive the main one may end by themselves: multiprocessing's resource tracker does.
 _LINGER_S = 0.2
-# A run that ends sooner is told of by its verdict alone: each of a hundred no-ops at once takes a quarter of a second,
-# and to write it down as running costs runner and web 2 ms. No other Tempo starts so fast that it could miss one.
-_RECORD_AFTER_S = 0.25
+# A run that ends sooner is told of by its verdict alone.
+_RECORD_AFTER_S = 0.05
 _LEFTOVER_GRACE_S = 2.0
 _KILL_AGAIN_S = 0.05
 _KILLED_AT_ONCE = frozenset({"memory", "processes", "output"})  # going on harms others every moment

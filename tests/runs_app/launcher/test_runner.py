@@ -156,7 +156,7 @@ def bell_of(launcher: LauncherHarness, name: str) -> socket.socket:
 def test_it_rings_when_it_starts_prints_and_ends(tmp_path: Path) -> None:
     with LauncherHarness(tmp_path) as launcher, bell_of(launcher, "state.bell") as state:
         with bell_of(launcher, "output.bell") as output:
-            folder = launcher.run("import time; time.sleep(.5); print('x', flush=True)")
+            folder = launcher.run("print('x', flush=True); import time; time.sleep(.3)")
 
             assert [state.recv(99), output.recv(99), state.recv(99)] == [b"look"] * 3
         assert (launcher.path(folder) / "exit.json").exists()

@@ -79,7 +79,7 @@ def test_a_runner_that_was_told_to_stop_gets_no_other_run(launcher: LauncherHarn
 
 
 def test_a_runner_is_not_taken_for_that_of_a_run_before(launcher: LauncherHarness) -> None:
-    before = launcher.new_folder(["/bin/sleep", "0.6"])
+    before = launcher.new_folder(["/bin/sleep", "0.2"])
     runner = launcher.web.ask("start", folder=before)["pid"]
     assert launcher.state_of(before)["runner_pid"] == runner
     launcher.exit_of(before)
