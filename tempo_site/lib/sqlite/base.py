@@ -130,7 +130,7 @@ class ClosingCursor(base.SQLiteCursorWrapper):
             self.close()
             raise
 
-    def ask(self, query: str, params: Sequence[Any]) -> "Cursor":
+    def ask(self, query: str, params: Sequence[Any]) -> "ClosingCursor":
         try:
             with self.wrapper.turn_for(query):
                 sqlite3.Cursor.execute(self, _with_marks(query), params)
