@@ -13,7 +13,7 @@ from django.db import connection
 
 from runs_app import states
 from runs_app.models import Run
-from tempo_site.lib.sqlite.prepared import PreparedInsert, ask, stored_by
+from tempo_site.lib.sqlite.prepared import PreparedInsert, ask, stored_by, stored_values
 
 _QUEUE = """
 SELECT
@@ -26,6 +26,7 @@ SELECT
     WHERE status IN ('starting', 'running') AND kind = 'script'
   )
 """
+_LAST_RUN = "SELECT seq FROM sqlite_sequence WHERE name = 'runs_app_run'"
 _PEAKS = """
 SELECT
   json_extract(wanted.value, '$[0]'),
@@ -75,10 +76,12 @@ SELECT
   EXISTS (SELECT 1 FROM scripts_app_pause WHERE until IS NULL OR until > %s),
   (SELECT until FROM scripts_app_pause ORDER BY id LIMIT 1),
   (
-    SELECT MIN(alarm.next_run)
-    FROM django_q_schedule AS alarm
-    LEFT JOIN scripts_app_schedule AS schedule ON schedule.alarm_id = alarm.id
-    WHERE alarm.cluster = %s AND (schedule.paused_until IS NULL OR schedule.paused_until <= %s)
+    SELECT MIN(next_run)
+    FROM django_q_schedule
+    WHERE cluster = %s
+      AND id NOT IN (
+        SELECT alarm_id FROM scripts_app_schedule WHERE paused_until > %s AND alarm_id IS NOT NULL
+      )
   ),
   (
     SELECT MIN(run.not_before)
@@ -112,8 +115,18 @@ _NOTE_SUCCESS = (
     "UPDATE scripts_app_schedule SET last_success_at = %s, stale_since = NULL WHERE id = %s"
 )
 
-_FIELDS = {field.name: (str(field.column), stored_by(field)) for field in Run._meta.concrete_fields}
+_FIELDS = {
+    field.name: (f"{field.column} = %s", stored_by(field)) for field in Run._meta.concrete_fields
+}
 _INSERT = PreparedInsert(Run, has_key=True)
+
+
+def next_run() -> int:
+    """Return the id of a new run. For transactions: it is free as long as the caller's lasts."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_RUN)
+        last = cursor.fetchone()
+    return int(last[0]) + 1 if last else 1
 
 
 def insert_runs(runs: Sequence[Run]) -> None:
@@ -123,14 +136,10 @@ def insert_runs(runs: Sequence[Run]) -> None:
 
 def update_run(pk: int, *, among: Collection[str], **fields: Any) -> bool:
     """Store fields of a row whose status is one of `among`; False when it has another one by now."""
-    columns = []
-    values = []
-    for name, value in fields.items():
-        column, stored = _FIELDS[name]
-        columns.append(f"{column} = %s")
-        values.append(stored(value) if stored is not None and value is not None else value)
+    assignments, stores = zip(*map(_FIELDS.__getitem__, fields), strict=True)
+    values = stored_values(stores, fields.values())
     where = f"id = %s AND status IN ({', '.join(['%s'] * len(among))})"
-    update = f"UPDATE runs_app_run SET {', '.join(columns)} WHERE {where}"
+    update = f"UPDATE runs_app_run SET {', '.join(assignments)} WHERE {where}"
     return bool(ask(update, (*values, pk, *among)).rowcount)
 
 

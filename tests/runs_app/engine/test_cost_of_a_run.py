@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -133,7 +134,7 @@ def test_a_scheduled_run_that_does_nothing(script: Script) -> None:
     ):  # the first is the only one without a run before it whose folder is archived by now
         Alarm.objects.filter(schedule=schedule).update(next_run=timezone.now())
         with counted() as count:
-            thread._serve(is_first=True)
+            thread._serve()
             ticker.next_moment_at(now=timezone.now())
             settle()
         archive()
@@ -163,14 +164,49 @@ def test_a_run_that_is_started_through_the_api_takes_few_calls_of_functions(
     assert all(count <= most for count, most in zip(found, MAX_CALLS, strict=True)), found
 
 
-def test_runs_that_end_together_share_their_second_commit(script: Script) -> None:
-    for number in range(5):
+def test_the_first_run_of_a_script_costs_no_commit_more(script: Script) -> None:
+    Script.objects.update(uid=None)
+    make_schedule(script, now=timezone.now())
+    Alarm.objects.update(next_run=timezone.now())
+    with counted() as count:
+        TickerThread(threading.Event())._serve()
+        settle()
+    script.refresh_from_db()
+    assert (count.commits, script.uid) == (MAX_COMMITS, settings.SCRIPT_USERS[0] + script.pk - 1)
+
+
+def make_crowd(count: int) -> None:
+    """Schedules that are due now, each of a script of its own that has run before."""
+    for number in range(count):
         one_of_them = make_script(f"Crowd {number}")
         Script.objects.filter(pk=one_of_them.pk).update(uid=50_001 + number)
         make_schedule(one_of_them, now=timezone.now())
     Alarm.objects.update(next_run=timezone.now())
+
+
+def test_a_crowd_has_all_its_rows_before_the_first_of_it_begins(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve by five: three commits for their rows, and one that begins them together behind the last."""
+    make_crowd(12)
+    rows_at_start: list[int] = []
+
+    class Counting(QuickLauncher):
+        def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
+            rows_at_start.append(Run.objects.count())
+            return super().start(folder, secrets=secrets)
+
+    monkeypatch.setattr(launcher_client, "launcher", Counting())
+    monkeypatch.setattr(ticker, "SERVE_TOGETHER", 5)
     with counted() as count:
-        TickerThread(threading.Event())._serve(is_first=True)
+        TickerThread(threading.Event())._serve()
+    assert (rows_at_start, count.commits) == ([12] * 12, 4)
+
+
+def test_runs_that_end_together_share_their_second_commit(script: Script) -> None:
+    make_crowd(5)
+    with counted() as count:
+        TickerThread(threading.Event())._serve()
         settle()
     statuses = list(Run.objects.values_list("status", flat=True))
     assert statuses == [Status.SUCCEEDED] * 5

@@ -211,7 +211,9 @@ def test_a_page_is_one_query_with_all_it_shows(
     for _ in range(10):
         make_run(script, schedule=schedule, environment=script.environment)
     with django_assert_num_queries(1):
-        for run in history.page():
+        page = history.page()
+        assert len(page) == 10
+        for run in page:
             assert run.script and run.version and run.schedule and run.environment
             assert (run.script.slug, run.version.number, run.schedule.kind) == (
                 script.slug,
