@@ -276,9 +276,10 @@ def _mark_running(run: Run, folder: int, now: datetime) -> bool:
     if _is_young(run, now) and not _is_overdue(run, now):
         return False  # a run that is over soon is written once, at its end
     run.late_ms = late_ms(run, started_at)
-    row = Run.objects.filter(pk=run.pk, status=Status.STARTING)
-    has_moved = row.move(
-        Status.RUNNING,
+    has_moved = hot_statements.update_run(
+        run.pk,
+        among=[Status.STARTING],
+        status=Status.RUNNING,
         started_at=started_at,
         late_ms=run.late_ms,
         **runner_report.isolation_fields(state),
