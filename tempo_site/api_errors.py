@@ -15,7 +15,7 @@ from django.http.request import RawPostDataException
 from ninja.errors import HttpError, ValidationError
 from ninja.responses import Response
 
-from notifications_app.channels.channels import ChannelError
+from notifications_app.channels.channels import InvalidChannel
 from notifications_app.rules.rules import RuleError
 from runs_app.triggers.confirmation import ConfirmationNeeded
 from runs_app.triggers.triggers import QueueFull, Refused, WrongInputs
@@ -152,7 +152,8 @@ def _sentence(found: Mapping[str, Any]) -> str:
 
 
 def _refused_field(
-    request: HttpRequest, problem: ScriptError | TimingError | ChannelError | RuleError | KeyRefused
+    request: HttpRequest,
+    problem: ScriptError | TimingError | InvalidChannel | RuleError | KeyRefused,
 ) -> HttpResponse:
     text = str(problem)
     if not problem.field:
@@ -265,7 +266,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     ScriptError: _refused_field,
     StaffNeeded: _staff_needed,
     TimingError: _refused_field,
-    ChannelError: _refused_field,
+    InvalidChannel: _refused_field,
     RuleError: _refused_field,
     KeyRefused: _refused_field,
     SettingRefused: _refused_setting,

@@ -23,7 +23,7 @@ from ninja.security.base import AuthBase
 
 from tempo_site.accounts import keys, rate_limits
 from tempo_site.accounts.keys import KeyLimits
-from tempo_site.accounts.rate_limits import Usage
+from tempo_site.accounts.rate_limits import LimitUsage
 from tempo_site.audit import net, trail
 from tempo_site.lib import addresses, origins
 from tempo_site.models import ApiKey, AuditEntry
@@ -60,7 +60,7 @@ class Caller:
     user: User | None = None
     key: ApiKey | None = None
     limits: KeyLimits | None = None
-    usage: Usage | None = None
+    usage: LimitUsage | None = None
 
     @property
     def is_staff(self) -> bool:

@@ -153,8 +153,8 @@ def own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "_first_handed_over", {})
     monkeypatch.setattr(unsettled, "_tries", {})
     monkeypatch.setattr(history, "_retries", {})
-    monkeypatch.setattr(store, "memory", store.Memory())
-    monkeypatch.setattr(open_paths, "memory", open_paths.Memory())
+    monkeypatch.setattr(store, "memory", store.SettingRows())
+    monkeypatch.setattr(open_paths, "memory", open_paths.OpenPathRows())
     monkeypatch.setattr(store.memory, "_rows", {})  # as a service that has read its empty tables
     monkeypatch.setattr(open_paths.memory, "_rows", [])
     monkeypatch.setattr(book, "_book", Book())  # as the engine's first pass reads it

@@ -20,7 +20,7 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S %Z"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class DigestLine:
     """A script in a digest, with the address of its page or run where there is one."""
 
     title: str
@@ -38,7 +38,7 @@ class Report:
     facts: list[tuple[str, str]] = field(default_factory=list)
     output: str = ""
     link: str = ""
-    lines: list[Line] = field(default_factory=list)
+    lines: list[DigestLine] = field(default_factory=list)
     more: int = 0  # lines that are left out
 
 
@@ -47,7 +47,7 @@ def report_on(rows: Sequence[Delivery]) -> Report:
     if len(rows) == 1:
         return _report_on_one(rows[0])
     shown = _one_a_script(rows)
-    lines = [Line(title=row.title, link=_link(row)) for row in shown[:MAX_LINES]]
+    lines = [DigestLine(title=row.title, link=_link(row)) for row in shown[:MAX_LINES]]
     more = max(0, len(shown) - MAX_LINES)
     facts = [fact for row in rows for fact in _own_facts(row)]
     return Report(title=titles.of_digest(rows), facts=facts, lines=lines, more=more)

@@ -39,7 +39,7 @@ class FilePage(BaseModel):
     next_cursor: str | None
 
 
-class Stored(BaseModel):
+class StoredFiles(BaseModel):
     """The paths that were stored."""
 
     paths: list[str]
@@ -56,14 +56,14 @@ def list_files(
     )
 
 
-@router.post("/scripts/{slug:slug}/files", response={201: Stored}, tags=["files"])
+@router.post("/scripts/{slug:slug}/files", response={201: StoredFiles}, tags=["files"])
 def upload_files(
     request: HttpRequest,
     slug: str,
     file: Annotated[list[UploadedFile], File(default=[])],
     folder: Annotated[str, Form(default="")],
     replace: Annotated[bool, Form(default=False)],
-) -> Status[Stored]:
+) -> Status[StoredFiles]:
     """Store files (`multipart/form-data`) in `files/`, or in the named folder below.
 
     The folder is made, too; without a file only the folder is made. A taken name is refused unless `replace`.
@@ -79,13 +79,13 @@ def upload_files(
         raise ScriptError(f"{len(file)} files at once; {MAX_FILES} is the most", field="file")
     if not file:
         store.make_folder(script, folder)
-        return Status(201, Stored(paths=[folder]))
+        return Status(201, StoredFiles(paths=[folder]))
     paths = []
     for upload in file:
         path = store.joined(folder, upload.name or "")
         store.save(script, path, upload.chunks(), replace=replace)
         paths.append(path)
-    return Status(201, Stored(paths=paths))
+    return Status(201, StoredFiles(paths=paths))
 
 
 @router.get(

@@ -29,7 +29,7 @@ MAX_LINE = 1000  # characters of a line that are kept with its schedule
 MAX_ADDRESS = 500
 
 
-class Text(TypedDict):
+class VersionText(TypedDict):
     """The fields of a version."""
 
     code: str
@@ -82,7 +82,7 @@ class Proposal:
     problem: str = ""
 
     @property
-    def text(self) -> Text:
+    def text(self) -> VersionText:
         return {
             "code": self.code,
             "requirements": self.requirements,

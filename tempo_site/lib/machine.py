@@ -10,7 +10,7 @@ _IDLE = slice(3, 5)  # idle, and waiting for a disk
 _WITHOUT_GUESTS = slice(8)  # guests are counted in `user` as well
 
 
-class Memory(NamedTuple):
+class MachineMemory(NamedTuple):
     total: int  # bytes
     available: int
 
@@ -46,12 +46,12 @@ def read_figures(path: Path) -> str:
         os.close(fd)
 
 
-def memory() -> Memory:
+def memory() -> MachineMemory:
     """Return what the machine has and what processes can still take without swapping. Raise OSError."""
     text = read_figures(PROC / "meminfo")
     total = _bytes_of("MemTotal", text)
     # A container may be shown its own total and the available memory of the whole machine.
-    return Memory(total=total, available=min(_bytes_of("MemAvailable", text), total))
+    return MachineMemory(total=total, available=min(_bytes_of("MemAvailable", text), total))
 
 
 def _bytes_of(name: str, text: str) -> int:

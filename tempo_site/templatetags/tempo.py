@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from runs_app.models import Run
 from runs_app.search.found_lines import FoundLine
-from runs_app.search.marks import Piece
+from runs_app.search.marks import MarkedPiece
 from tempo_site.lib import humanize
 from tempo_site.pages import undo
 from tempo_site.pages.undo import Undo
@@ -107,7 +107,7 @@ def of_run(lines: Mapping[int, FoundLine] | str, run: Run) -> FoundLine | None:
 
 
 @register.filter
-def marked(pieces: Iterable[Piece]) -> SafeString:
+def marked(pieces: Iterable[MarkedPiece]) -> SafeString:
     """Join the pieces of a found line, its hits as `<mark>`."""
     parts = []
     for piece in pieces:

@@ -33,8 +33,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         _make_for_own_user(str(conn_params["database"]))
         return super().get_new_connection(conn_params)
 
-    def create_cursor(self, name: str | None = None) -> "Cursor":
-        cursor: Cursor = self.connection.cursor(factory=Cursor)
+    def create_cursor(self, name: str | None = None) -> "ClosingCursor":
+        cursor: ClosingCursor = self.connection.cursor(factory=ClosingCursor)
         cursor.wrapper = self
         return cursor
 
@@ -112,7 +112,7 @@ def _make_for_own_user(name: str) -> None:
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-class Cursor(base.SQLiteCursorWrapper):
+class ClosingCursor(base.SQLiteCursorWrapper):
     """Closes itself when a statement fails.
 
     Python resets the statement of a failed cursor when the cursor is collected. An exception of Django's and its
@@ -130,7 +130,7 @@ class Cursor(base.SQLiteCursorWrapper):
             self.close()
             raise
 
-    def ask(self, query: str, params: Sequence[Any]) -> "Cursor":
+    def ask(self, query: str, params: Sequence[Any]) -> "ClosingCursor":
         try:
             with self.wrapper.turn_for(query):
                 sqlite3.Cursor.execute(self, _with_marks(query), params)
