@@ -13,7 +13,7 @@ from django.db import connection
 
 from runs_app import states
 from runs_app.models import Run
-from tempo_site.lib.sqlite.prepared import PreparedInsert, stored_by, stored_values
+from tempo_site.lib.sqlite.prepared import PreparedInsert, ask, stored_by, stored_values
 
 _QUEUE = """
 SELECT
@@ -26,6 +26,7 @@ SELECT
     WHERE status IN ('starting', 'running') AND kind = 'script'
   )
 """
+_LAST_RUN = "SELECT seq FROM sqlite_sequence WHERE name = 'runs_app_run'"
 _PEAKS = """
 SELECT
   json_extract(wanted.value, '$[0]'),
@@ -118,6 +119,14 @@ _FIELDS = {
 _INSERT = PreparedInsert(Run, has_key=True)
 
 
+def next_run() -> int:
+    """Return the id of a new run. For transactions: it is free as long as the caller's lasts."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_RUN)
+        last = cursor.fetchone()
+    return int(last[0]) + 1 if last else 1
+
+
 def insert_runs(runs: Sequence[Run]) -> None:
     """Store new rows that have their ids already, in this order."""
     _INSERT.store(runs)
@@ -128,26 +137,20 @@ def update_run(pk: int, *, among: Collection[str], **fields: Any) -> bool:
     assignments, stores = zip(*map(_FIELDS.__getitem__, fields), strict=True)
     values = stored_values(stores, fields.values())
     where = f"id = %s AND status IN ({', '.join(['%s'] * len(among))})"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE runs_app_run SET {', '.join(assignments)} WHERE {where}", (*values, pk, *among)
-        )
-        return bool(cursor.rowcount)
+    update = f"UPDATE runs_app_run SET {', '.join(assignments)} WHERE {where}"
+    return bool(ask(update, (*values, pk, *among)).rowcount)
 
 
 def mark_archived(pks: Iterable[int], *, now: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_MARK_ARCHIVED, (_stored(now), json.dumps(list(pks))))
+    ask(_MARK_ARCHIVED, (_stored(now), json.dumps(list(pks))))
 
 
 def move_alarms(pks: Iterable[int], *, next_run: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE_ALARMS, (_stored(next_run), json.dumps(list(pks))))
+    ask(_MOVE_ALARMS, (_stored(next_run), json.dumps(list(pks))))
 
 
 def note_success(schedule: int, *, at: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTE_SUCCESS, (_stored(at), schedule))
+    ask(_NOTE_SUCCESS, (_stored(at), schedule))
 
 
 class RunUnderWay(NamedTuple):
@@ -167,9 +170,7 @@ class QueueState:
 
 def queue_state(*, now: datetime) -> QueueState:
     """Return what decides whether a new run may begin at once. For transactions: those hold the write lock."""
-    with connection.cursor() as cursor:
-        cursor.execute(_QUEUE, (_stored(now),))
-        last_pk, is_anyone_queued, is_paused, under_way = cursor.fetchone()
+    last_pk, is_anyone_queued, is_paused, under_way = ask(_QUEUE, (_stored(now),)).fetchone()
     return QueueState(
         next_pk=(last_pk or 0) + 1,
         is_anyone_queued=bool(is_anyone_queued),
@@ -217,9 +218,7 @@ def runs_beside(
     """Return the active runs of scripts and the runs that schedules already have for due moments, newest first."""
     moments = [_stored(moment) for moment in due]
     values = (json.dumps(list(scripts)), json.dumps(list(schedules)), json.dumps(moments))
-    with connection.cursor() as cursor:
-        cursor.execute(_BESIDE, values)
-        return [_run_beside(*fields) for fields in cursor.fetchall()]
+    return [_run_beside(*fields) for fields in ask(_BESIDE, values).fetchall()]
 
 
 def _run_beside(
@@ -243,9 +242,8 @@ def _run_beside(
 def next_moment(*, alarms: str, now: datetime) -> datetime | None:
     """Return the earliest alarm of a cluster, or of a try that waits; while all is paused, the end of that pause."""
     stored = _stored(now)
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT_MOMENT, (stored, alarms, stored, stored, stored))
-        is_paused, until, alarm, next_try = cursor.fetchone()
+    found = ask(_NEXT_MOMENT, (stored, alarms, stored, stored, stored)).fetchone()
+    is_paused, until, alarm, next_try = found
     if is_paused:
         return _moment(until)
     moments = [_moment(text) for text in (alarm, next_try) if text is not None]
@@ -259,30 +257,23 @@ class WhatWaits(NamedTuple):
 
 def active_counts() -> list[tuple[str, str, int]]:
     """Return how many runs of each kind are queued, starting and running."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ACTIVE)
-        found: list[tuple[str, str, int]] = cursor.fetchall()
+    found: list[tuple[str, str, int]] = ask(_ACTIVE).fetchall()
     return found
 
 
 def what_waits() -> WhatWaits:
     """Return whether there may be anything to do behind the end of a run."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WHAT_WAITS)
-        environments, runs = cursor.fetchone()
+    environments, runs = ask(_WHAT_WAITS).fetchone()
     return WhatWaits(has_environments=bool(environments), has_runs=bool(runs))
 
 
 def script_facts(pk: int) -> tuple[Any, ...] | None:
     """Return what decides whether its runs may begin: deleted, version, both environments, one run at a time."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SCRIPT_FACTS, (pk,))
-        found: tuple[Any, ...] | None = cursor.fetchone()
+    found: tuple[Any, ...] | None = ask(_SCRIPT_FACTS, (pk,)).fetchone()
     return found
 
 
 def peaks_mb(first_runs: Mapping[int, int], *, last: int) -> dict[int, float]:
     """Return the largest peak among the `last` runs of each script before one run, by the ids of scripts."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PEAKS, (last, json.dumps(list(first_runs.items()))))
-        return {script_id: peak for script_id, peak in cursor.fetchall() if peak}
+    found = ask(_PEAKS, (last, json.dumps(list(first_runs.items())))).fetchall()
+    return {script_id: peak for script_id, peak in found if peak}

@@ -73,6 +73,7 @@ class Proposal:
     overlap: str = Schedule.Overlap.SKIP
     mail_to: str = ""
     rhythm: str = ""
+    zone: str = ""  # where the rhythm needs one
     next_at: datetime | None = None
     no_schedule: str = ""  # why the script gets no schedule
     imported_as: str = ""  # a script that has this line already
@@ -283,6 +284,7 @@ def _meaning(timing: Timing | None, now: datetime) -> dict[str, Any]:
         return {}
     return {
         "rhythm": rule.describe(timing),
+        "zone": timing.timezone if rule.names_hours(timing) else "",
         "next_at": rule.next_after(timing, now),
         "time_notes": cron_words.notes(timing.cron) if timing.kind == "cron" else [],
     }

@@ -155,10 +155,12 @@ class Schedule(QuickModel):
 
     @property
     def other_zone(self) -> str:
-        """The schedule's zone, where it is not the one in which pages write times."""
-        if self.kind == Schedule.Kind.STARTUP or self.timezone == zone.current().key:
+        """The schedule's zone, where its words need one that is not the one in which pages write times."""
+        try:
+            is_needed = rule.names_hours(self.timing) and self.timezone != zone.current().key
+        except rule.TimingError:  # damaged from outside
             return ""
-        return self.timezone
+        return self.timezone if is_needed else ""
 
     def describe(self) -> str:
         """Return the timing as a sentence; also for a row that was damaged from outside, so that lists still open."""

@@ -9,6 +9,8 @@ import importlib.machinery
 import importlib.util
 import os
 import pkgutil
+import platform
+import struct
 import sys
 import threading
 import typing
@@ -92,7 +94,8 @@ LATE = (
     "scripts_app.timing.cron_words",
     "scripts_app.views.ledger",
     "scripts_app.views.schedule_entries",
-    # A build that failed.
+    # Requirements that are saved or refused, and a build that failed.
+    "scripts_app.packages.requirement_hints",
     "scripts_app.packages.suggestions",
     # Messages, from the first that is due on, and the pages that set them up.
     "notifications_app.channels.offered_services",
@@ -207,6 +210,7 @@ LATE_BUT: dict[str, dict[str, Any]] = {
 
 def install(*, migrates: bool = False) -> None:
     _import_zoneinfo()
+    _import_croniter()
     for name, place in EMPTY_PACKAGES.items():
         package = ModuleType(name)
         package.__path__ = [str(_site_packages(name) / place)]
@@ -259,6 +263,17 @@ def _import_zoneinfo() -> None:
     importlib.import_module("zoneinfo")
     if not is_given:
         del os.environ["PYTHONTZPATH"]
+
+
+def _import_croniter() -> None:
+    # It asks `platform` whether the machine has 32 bits, which starts the program `file` to learn that. The size of a
+    # pointer, which it has asked for before, says the same.
+    real = platform.architecture
+    platform.architecture = lambda *_: (f"{8 * struct.calcsize('P')}bit", "")
+    try:
+        importlib.import_module("croniter")
+    finally:
+        platform.architecture = real
 
 
 def allow_tls() -> None:

@@ -73,7 +73,17 @@ def test_an_upload_that_is_no_form_is_a_415(program: Client) -> None:
 
 @each_row(
     "path",
-    ["", "nothing", "scripts/", "runs/abc", "runs/1/", "runs/-1", "scripts/a b", "schedules"],
+    [
+        "",
+        "nothing",
+        "scripts/",
+        "runs/abc",
+        "runs/1/",
+        "runs/-1",
+        "scripts/a b",
+        "scripts/a%0Ab",
+        "schedules",
+    ],
 )
 def test_an_unknown_address_is_a_404_for_everyone(client: Client, path: str) -> None:
     assert problem(client.get(f"/api/v1/{path}"), 404)["code"] == "not_found"

@@ -6,7 +6,7 @@ import functools
 import os
 import stat
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from runs_app.launcher import folders
@@ -66,7 +66,7 @@ def abi() -> int:
 @functools.cache
 def system_paths() -> tuple[list[str], list[str]]:
     """Return the real paths of the system's folders and files to read, and of those to write; resolved once."""
-    return _real(SYSTEM_READ), _real(SYSTEM_WRITE)
+    return _outermost(SYSTEM_READ), _outermost(SYSTEM_WRITE)
 
 
 class Shared(NamedTuple):
@@ -91,17 +91,18 @@ def make(
     version = abi()
     rights = _rights(version)
     rules_fd = prctl.system_call(_CREATE_RULESET, *_attributes(version, rights))
-    closed_paths = _real(closed)
+    closed_paths = list(map(folders.real_path, closed))
     system_read, system_write = system_paths()
-    for path in _paths_to_open([*system_read, _resolver(), *_real(read)], closed_paths):
-        _allow(rules_fd, path, READ & rights)
-    for path in _paths_to_open([*system_write, *_real(write)], closed_paths):
-        _allow(rules_fd, path, WRITE & rights)
-    refused = _real([*shared.refused, *NEVER_SHARED])
-    for path in shared.read:
-        _allow_shared(rules_fd, path, READ & rights, refused)
-    for path in shared.write:
-        _allow_shared(rules_fd, path, WRITE & rights, refused)
+    for path in (*system_read, _resolver(), *read):
+        _allow(rules_fd, path, READ & rights, closed_paths)
+    for path in (*system_write, *write):
+        _allow(rules_fd, path, WRITE & rights, closed_paths)
+    if shared.read or shared.write:
+        refused = list(map(folders.real_path, (*shared.refused, *NEVER_SHARED)))
+        for path in shared.read:
+            _allow_shared(rules_fd, path, READ & rights, refused)
+        for path in shared.write:
+            _allow_shared(rules_fd, path, WRITE & rights, refused)
     return rules_fd
 
 
@@ -110,6 +111,7 @@ def enter(rules_fd: int) -> None:
     prctl.system_call(_RESTRICT_SELF, rules_fd, 0)
 
 
+@functools.cache
 def _rights(version: int) -> int:
     # Every right to files that the kernel can guard; one that it does not know would be an error.
     rights = _FIRST_RIGHTS
@@ -119,6 +121,7 @@ def _rights(version: int) -> int:
     return rights
 
 
+@functools.cache
 def _attributes(version: int, rights: int) -> tuple[bytes, int]:
     fields = [rights]
     if version >= _NETWORK_ABI:
@@ -129,15 +132,27 @@ def _attributes(version: int, rights: int) -> tuple[bytes, int]:
     return attributes, len(attributes)
 
 
-def _allow(rules_fd: int, path: str, rights: int) -> None:
+def _allow(rules_fd: int, path: str, rights: int, closed: list[str]) -> None:
+    # The path itself, or its entries beside the way to a closed folder.
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return  # not there, or not for us: nothing to open
     try:
-        _add_rule(rules_fd, fd, rights)
+        place = os.readlink(f"/proc/self/fd/{fd}")
+        if place in closed:
+            return
+        prefix = place.rstrip("/") + "/"
+        if not [folder for folder in closed if folder.startswith(prefix)]:
+            _add_rule(rules_fd, fd, rights)
+            return
     finally:
         os.close(fd)
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(place):
+            # A link may lead to a closed folder; where it leads otherwise has its own name.
+            if not entry.is_symlink():
+                _allow(rules_fd, entry.path, rights, closed)
 
 
 # By the descriptor: a link that is put in its way meanwhile leads nowhere else.
@@ -179,36 +194,10 @@ def _resolver() -> str:
     return path
 
 
-def _real(paths: Iterable[str]) -> list[str]:
-    return list(map(folders.real_path, paths))
-
-
-def _paths_to_open(paths: Iterable[str], closed: list[str]) -> Iterator[str]:
-    parts: set[str] = set()
-    for path in set(paths):
-        parts.update(_parts_beside(path, closed))
-    return _outermost(parts)
-
-
-def _outermost(paths: set[str]) -> Iterator[str]:
+def _outermost(paths: Iterable[str]) -> list[str]:
     # A rule opens all that lies below its path, and each rule costs its time.
-    last = ""
-    for path in sorted(paths, key=lambda path: path.split("/")):
-        if not last or not path.startswith(last.rstrip("/") + "/"):
-            last = path
-            yield path
-
-
-def _parts_beside(path: str, closed: list[str]) -> Iterator[str]:
-    # The path itself, or its entries beside the way to a closed folder.
-    prefix = path.rstrip("/") + "/"
-    if path in closed:
-        return
-    if not any(folder.startswith(prefix) for folder in closed):
-        yield path
-        return
-    with contextlib.suppress(OSError):
-        for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
-            # A link may lead to a closed folder; where it leads otherwise has its own name.
-            if not entry.is_symlink():
-                yield from _parts_beside(entry.path, closed)
+    outermost: list[str] = []
+    for path in sorted(map(folders.real_path, paths), key=lambda path: path.split("/")):
+        if not outermost or not path.startswith(outermost[-1].rstrip("/") + "/"):
+            outermost.append(path)
+    return outermost

@@ -1,12 +1,13 @@
 """The backend: Django's own, but for its cursors and for whose turn it is to write."""
 
 import contextlib
+import functools
 import os
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from django.db import OperationalError
@@ -15,6 +16,7 @@ from django.db.backends.sqlite3 import base
 # Name of the database -> held by the thread that writes.
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _WRITES = ("INSERT", "UPDATE", "DELETE")
+_NO_TURN = contextlib.nullcontext()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -36,12 +38,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
         cursor.wrapper = self
         return cursor
 
-    @contextmanager
-    def turn_for(self, query: str) -> Iterator[None]:
+    def ask(self, query: str, params: Sequence[Any] = ()) -> Any:
+        """Execute a statement that every run needs, and return its cursor: by a third of the calls of Django's way."""
+        if self.queries_logged or self.execute_wrappers:
+            cursor = self.cursor()
+            cursor.execute(query, params)
+            return cursor
+        self.validate_no_broken_transaction()
+        if self.connection is None:
+            self.ensure_connection()
+        with self.wrap_database_errors:
+            return self.create_cursor(None).ask(query, params)
+
+    def turn_for(self, query: str) -> AbstractContextManager[None]:
         """Have the turn while a statement is executed that is a transaction by itself and writes."""
         if self._has_turn or self.connection.in_transaction or not query.startswith(_WRITES):
-            yield
-            return
+            return _NO_TURN
+        return self._turn()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
         self._take_turn()
         try:
             yield
@@ -114,6 +130,15 @@ class ClosingCursor(base.SQLiteCursorWrapper):
             self.close()
             raise
 
+    def ask(self, query: str, params: Sequence[Any]) -> "ClosingCursor":
+        try:
+            with self.wrapper.turn_for(query):
+                sqlite3.Cursor.execute(self, _with_marks(query), params)
+        except sqlite3.Error:
+            self.close()
+            raise
+        return self
+
     def executemany(self, query: str, param_list: Any) -> Any:
         try:
             with self.wrapper.turn_for(query):
@@ -121,3 +146,9 @@ class ClosingCursor(base.SQLiteCursorWrapper):
         except sqlite3.Error:
             self.close()
             raise
+
+
+@functools.lru_cache(maxsize=64)
+def _with_marks(query: str) -> str:
+    # As Django does it, each time anew.
+    return base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")

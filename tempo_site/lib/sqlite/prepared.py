@@ -1,6 +1,6 @@
 """Queries of the ORM whose SQL is built once: building it takes ten times as long as SQLite takes to answer.
 
-And the INSERT of a model.
+And the INSERT of a model, and the short way to the database.
 """
 
 import functools
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import DateTimeField, Expression, Field, JSONField, Model, QuerySet
 from django.db.models.query import RelatedPopulator, get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
@@ -18,6 +18,12 @@ from django.db.models.sql.compiler import SQLCompiler
 Row = TypeVar("Row", bound=Model)
 # Makes of a value what a field stores; None where that is the value itself.
 Store = Callable[[Any], Any] | None
+
+
+def ask(sql: str, parameters: Sequence[Any] = ()) -> Any:
+    """Execute a statement that every run needs, and return its cursor."""
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    return database.ask(sql, parameters)
 
 
 class Given(Expression):
@@ -56,9 +62,8 @@ class PreparedQuery(Generic[Row]):
     def rows(self, **values: Any) -> list[Row]:
         statement = self._statement
         parameters = [_value(parameter, values) for parameter in statement.parameters]
-        with connection.cursor() as cursor:
-            cursor.execute(statement.sql, parameters)
-            return [_instance(statement, list(row)) for row in cursor.fetchall()]
+        found = ask(statement.sql, parameters).fetchall()
+        return [_instance(statement, list(row)) for row in found]
 
     def first(self, **values: Any) -> Row | None:
         rows = self.rows(**values)

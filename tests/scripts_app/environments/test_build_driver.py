@@ -18,7 +18,7 @@ import uv
 from django.conf import LazySettings
 
 from scripts_app.environments import builds
-from scripts_app.environments.drivers import install
+from scripts_app.environments.drivers import install, start_program
 from scripts_app.environments.drivers.build_config import CONFIG, BuildConfig, BuildResult
 from scripts_app.packages import index as packages_index
 from scripts_app.packages import interpreters
@@ -295,6 +295,11 @@ def test_byte_code_is_there_from_the_beginning() -> None:
     assert list(
         built("tempo-greeting").glob("lib/*/site-packages/__pycache__/tempo_greeting.*.pyc")
     )
+
+
+def test_without_packages_it_has_the_byte_code_of_the_program_that_starts_scripts() -> None:
+    (start,) = built("").glob("lib/*/site-packages/_tempo_main.py")
+    assert start_program.byte_code_of(start)
 
 
 @pytest.mark.usefixtures("index")

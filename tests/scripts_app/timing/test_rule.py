@@ -262,6 +262,26 @@ def test_it_describes_each_kind(rule: Timing, sentence: str) -> None:
 
 
 @each_row(
+    ("rule", "expected"),
+    [
+        (every(300), False),
+        (Timing(kind="startup"), False),
+        (once(datetime(2026, 5, 1, 12, 30, tzinfo=UTC)), False),  # its words name the zone
+        (cron("*/5 * * * *"), False),
+        (cron("*/10 * * * * *"), False),
+        (cron("@hourly"), False),
+        (cron("15 * * * *"), True),  # half an hour off by the clock of Kolkata
+        (cron("*/5 9-17 * * *"), True),
+        (cron("*/5 * * * mon"), True),
+        (cron("0 0 0 * * * 2027"), True),
+        (cron("@daily"), True),
+    ],
+)
+def test_it_knows_whose_words_need_a_zone(rule: Timing, expected: bool) -> None:
+    assert timing_rule.names_hours(rule) is expected
+
+
+@each_row(
     ("text", "zone", "expected"),
     [
         (

@@ -1,15 +1,12 @@
 """Rows that are made without Django's look at each field are the rows that Django makes."""
 
-import sys
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.db import models
 
 from runs_app.models import Run
 from scripts_app.models import Script
 from tempo_site.lib.sqlite.quick_model import QuickModel
+from tests.calls import calls_of
 from tests.factories import make_run, make_script
 
 pytestmark = pytest.mark.django_db
@@ -57,22 +54,6 @@ def test_a_row_is_stored_and_read_again() -> None:
     Script.objects.update(description="newer")
     script.refresh_from_db()
     assert script.description == "newer"
-
-
-def calls_of(act: Callable[[], Any]) -> int:
-    """How many functions are called, of Python and of C."""
-    count = 0
-
-    def note(_: object, event: str, __: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(note)
-    try:
-        act()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 def test_it_takes_few_calls() -> None:

@@ -153,6 +153,23 @@ print("notifications_app.events.announcing" in sys.modules)
     assert run(data, code).splitlines() == ["", "True"]
 
 
+def test_no_program_is_started_by_an_import(data: Path) -> None:
+    code = """
+import os, platform, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "tempo_site.settings"
+started = []
+sys.addaudithook(lambda name, given: started.append(given[0]) if name == "subprocess.Popen" else None)
+from tempo_site.web import lean_imports
+lean_imports.install()
+import django; django.setup()
+import tempo_site.web.server
+print(started, "croniter" in sys.modules)
+platform.architecture()
+print(started)
+"""
+    assert run(data, code).splitlines() == ["[] True", "['file']"]
+
+
 def test_no_late_module_of_ours_rebinds_a_name() -> None:
     # Who imported it before it was loaded would keep the first value.
     late = {*lean_imports.LATE, *lean_imports.LATE_BEFORE_WEB}
