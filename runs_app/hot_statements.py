@@ -76,10 +76,12 @@ SELECT
   EXISTS (SELECT 1 FROM scripts_app_pause WHERE until IS NULL OR until > %s),
   (SELECT until FROM scripts_app_pause ORDER BY id LIMIT 1),
   (
-    SELECT MIN(alarm.next_run)
-    FROM django_q_schedule AS alarm
-    LEFT JOIN scripts_app_schedule AS schedule ON schedule.alarm_id = alarm.id
-    WHERE alarm.cluster = %s AND (schedule.paused_until IS NULL OR schedule.paused_until <= %s)
+    SELECT MIN(next_run)
+    FROM django_q_schedule
+    WHERE cluster = %s
+      AND id NOT IN (
+        SELECT alarm_id FROM scripts_app_schedule WHERE paused_until > %s AND alarm_id IS NOT NULL
+      )
   ),
   (
     SELECT MIN(run.not_before)

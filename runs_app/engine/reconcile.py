@@ -43,7 +43,10 @@ DAMAGED = "Its `exit.json` is damaged, so how it ended is not known."
 NOT_KNOWN = "so how it would have ended is not known."
 MACHINE_DOWN = f"The machine went down while it was under way, {NOT_KNOWN}"
 KILLED = f"Its supervisor was killed, or could not write down the end, {NOT_KNOWN}"
-KILLED_OR_DOWN = f"Its supervisor was killed, or the machine went down, {NOT_KNOWN}"
+KILLED_OR_DOWN = (
+    "Its supervisor was killed, or could not write down the end, or the machine went down, "
+    + NOT_KNOWN
+)
 NEVER_BEGAN = "It was handed to the launcher again and again, and never began."
 WITHOUT_FOLDER = (
     "Its folder below runs/ was removed while it was under way, so how it ended is not known."
@@ -273,9 +276,10 @@ def _mark_running(run: Run, folder: int, now: datetime) -> bool:
     if _is_young(run, now) and not _is_overdue(run, now):
         return False  # a run that is over soon is written once, at its end
     run.late_ms = late_ms(run, started_at)
-    row = Run.objects.filter(pk=run.pk, status=Status.STARTING)
-    has_moved = row.move(
-        Status.RUNNING,
+    has_moved = hot_statements.update_run(
+        run.pk,
+        among=[Status.STARTING],
+        status=Status.RUNNING,
         started_at=started_at,
         late_ms=run.late_ms,
         **runner_report.isolation_fields(state),

@@ -3,7 +3,6 @@
 # Each page of memory that the forked process touches is copied first, which takes longer than most calls. So the runner
 # prepares all that it can, and the process goes through a list of calls.
 
-import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ _REPORT_BYTES = 1000
 _UMASK = 0o022
 _OWN_USER_UMASK = 0o007  # its group is web's in its working folder, and nobody else's
 _GROUP = 0o070
-# The name is for the report, should the call raise OSError.
+# The name is for the report, should the call raise OSError; without one the script starts all the same.
 _Step = tuple[str, Callable[..., object], tuple[object, ...]]
 
 
@@ -60,9 +59,10 @@ def _become(steps: list[_Step], report_fd: int) -> int:
         try:
             call(*arguments)
         except OSError as error:
-            failure = f"{name}: {error.strerror}".encode(errors="backslashreplace")
-            os.write(report_fd, failure[:_REPORT_BYTES])
-            break
+            if name:
+                failure = f"{name}: {error.strerror}".encode(errors="backslashreplace")
+                os.write(report_fd, failure[:_REPORT_BYTES])
+                break
     return 127
 
 
@@ -71,7 +71,8 @@ def _steps(
 ) -> Iterator[_Step]:
     if plan.has_own_tmp:
         # Still working on files as web's user: no link that web might plant leads further than web itself may go.
-        yield "own /tmp", _show_own_tmp, (os.path.join(run_folder, "tmp"),)
+        # $TMPDIR is there all the same.
+        yield "", prctl.mount_for_itself, (os.path.join(run_folder, "tmp"), "/tmp")
     yield "session", os.setsid, ()
     yield "session", prctl.use_files_as, (os.geteuid(), os.getegid())
     # Descriptor 0 is /dev/null already, all others close on exec.
@@ -79,14 +80,16 @@ def _steps(
     yield "session", os.dup2, (pipes.stderr, 2)
     for call, arguments in limits.calls(spec.limits, has_own_user=plan.has_own_user):
         yield "limits", call, arguments
+    for call, arguments in limits.manners(spec.limits):
+        yield "", call, arguments
     yield from _to_change_user(spec, plan)
     yield "session keyring", keyring.begin_a_new_one, ()
     yield from _to_isolate(plan, rules_fd)
     yield f"working folder {os.fsdecode(spec.cwd)}", os.chdir, (spec.cwd,)
     program = prctl.Program(spec.argv, _env(spec, run_folder, plan))
     name = f"interpreter {os.fsdecode(spec.argv[0])}"
-    for call in (forking.reset_handlers, forking.unblock_signals, program.begin):
-        yield name, call, ()
+    for last_call in (forking.reset_handlers, forking.unblock_signals, program.begin):
+        yield name, last_call, ()
 
 
 def _to_change_user(spec: Spec, plan: Plan) -> Iterator[_Step]:
@@ -106,11 +109,6 @@ def _to_isolate(plan: Plan, rules_fd: int | None) -> Iterator[_Step]:
         yield "isolation", prctl.drop_capabilities, ()
     if rules_fd is not None:
         yield "isolation", landlock.enter, (rules_fd,)
-
-
-def _show_own_tmp(folder: str) -> None:
-    with contextlib.suppress(OSError):  # $TMPDIR is there all the same
-        prctl.mount_for_itself(folder, "/tmp")
 
 
 def _umask(wanted: int | None, *, has_own_user: bool) -> int:

@@ -25,7 +25,7 @@ from tempo_site.backups import holds
 logger = logging.getLogger(__name__)
 
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
-SERVE_TOGETHER = 100  # as many as keep the write lock for some 35 ms
+SERVE_TOGETHER = 100  # as many as keep the write lock for some 25 ms
 MAX_MESSAGE = 500
 
 

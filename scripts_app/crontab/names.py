@@ -25,7 +25,8 @@ _SILENT_WORDS = """
     pushd read rm set sleep source sudo test then time timeout true umask until while { }
 """
 _SILENT = frozenset(_SILENT_WORDS.split())
-_FILE = re.compile(r"[\w./~-]*?(?P<name>[\w-]+)\.(?:py|sh|pl|php|rb|js|jar)\b")
+# A path is looked for where one begins: from each character of a long word it would take seconds.
+_FILE = re.compile(r"(?<![\w./~-])[\w./~-]*?[\w-]\.(?:py|sh|pl|php|rb|js|jar)\b")
 _WORD = re.compile(r"[^\s;&|(){}<>=\"'$`!*?\[\]]+")
 
 

@@ -18,6 +18,7 @@ _NETWORK_ABI = 4  # the field for rights to the network comes second
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 _VERSION_FLAG = 1
 _PATH_BENEATH = 1
+_RULE = struct.Struct("=Qi")  # rights, descriptor
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
@@ -91,12 +92,12 @@ def make(
     version = abi()
     rights = _rights(version)
     rules_fd = prctl.system_call(_CREATE_RULESET, *_attributes(version, rights))
-    closed_paths = list(map(folders.real_path, closed))
     system_read, system_write = system_paths()
+    kept = _Closed.of(closed)
     for path in (*system_read, _resolver(), *read):
-        _allow(rules_fd, path, READ & rights, closed_paths)
+        _allow(rules_fd, path, READ & rights, kept)
     for path in (*system_write, *write):
-        _allow(rules_fd, path, WRITE & rights, closed_paths)
+        _allow(rules_fd, path, WRITE & rights, kept)
     if shared.read or shared.write:
         refused = list(map(folders.real_path, (*shared.refused, *NEVER_SHARED)))
         for path in shared.read:
@@ -132,7 +133,21 @@ def _attributes(version: int, rights: int) -> tuple[bytes, int]:
     return attributes, len(attributes)
 
 
-def _allow(rules_fd: int, path: str, rights: int, closed: list[str]) -> None:
+class _Closed(NamedTuple):
+    folders: set[str]
+    ways: set[str]  # the folders above them
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> "_Closed":
+        closed = cls(set(map(folders.real_path, paths)), set())
+        for folder in closed.folders:
+            while folder != "/":
+                folder = os.path.dirname(folder)
+                closed.ways.add(folder)
+        return closed
+
+
+def _allow(rules_fd: int, path: str, rights: int, closed: _Closed) -> None:
     # The path itself, or its entries beside the way to a closed folder.
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -140,10 +155,9 @@ def _allow(rules_fd: int, path: str, rights: int, closed: list[str]) -> None:
         return  # not there, or not for us: nothing to open
     try:
         place = os.readlink(f"/proc/self/fd/{fd}")
-        if place in closed:
+        if place in closed.folders:
             return
-        prefix = place.rstrip("/") + "/"
-        if not [folder for folder in closed if folder.startswith(prefix)]:
+        if place not in closed.ways:
             _add_rule(rules_fd, fd, rights)
             return
     finally:
@@ -182,7 +196,7 @@ def _is_within(path: str, folder: str) -> bool:
 def _add_rule(rules_fd: int, fd: int, rights: int) -> None:
     if not stat.S_ISDIR(os.fstat(fd).st_mode):
         rights &= _FILE_RIGHTS
-    prctl.system_call(_ADD_RULE, rules_fd, _PATH_BENEATH, struct.pack("=Qi", rights, fd))
+    prctl.system_call(_ADD_RULE, rules_fd, _PATH_BENEATH, _RULE.pack(rights, fd))
 
 
 def _resolver() -> str:

@@ -2,7 +2,6 @@
 
 # They stand behind the limits that the runner watches: they act at once, but know a single process, or count threads.
 
-import contextlib
 import os
 import resource
 from collections.abc import Callable, Iterator
@@ -22,16 +21,12 @@ _CORES = os.cpu_count() or 1
 # cores `import numpy` reserved 668 MB, `import cv2` 2.8 GB.
 _BLAS_THREAD_BYTES = 128 << 20
 _TASKS_A_PROCESS = 4  # RLIMIT_NPROC counts threads, of all runs of this user
+Call = tuple[Callable[..., object], tuple[object, ...]]
 _MAX_LIMIT = 2**62  # for setrlimit()
 
 
-def calls(
-    limits: Limits, *, has_own_user: bool
-) -> Iterator[tuple[Callable[..., object], tuple[object, ...]]]:
-    """Yield functions and arguments that apply every limit, still as Tempo's own user.
-
-    They raise OSError if a limit that protects others cannot be set.
-    """
+def calls(limits: Limits, *, has_own_user: bool) -> Iterator[Call]:
+    """Yield functions and arguments that apply every limit, still as Tempo's own user; they raise OSError."""
     yield _limit(resource.RLIMIT_CORE, 0)
     if limits.memory_bytes:
         yield _limit(resource.RLIMIT_DATA, data_bytes(limits))
@@ -41,7 +36,12 @@ def calls(
         yield _limit(resource.RLIMIT_NOFILE, limits.open_files)
     if limits.processes and has_own_user:
         yield _limit(resource.RLIMIT_NPROC, tasks(limits))
-    yield _be_polite, (limits.nice,)
+
+
+def manners(limits: Limits) -> Iterator[Call]:
+    """Yield functions and arguments that make way for others: no walls, and a container may forbid them."""
+    yield os.nice, (limits.nice,)
+    yield _volunteer_for_oom, ()
 
 
 def data_bytes(limits: Limits) -> int:
@@ -62,7 +62,7 @@ def variables(limits: Limits) -> dict[bytes, bytes]:
     return {b"OPENBLAS_NUM_THREADS": b"%d" % threads}
 
 
-def _limit(resource_number: int, limit: int) -> tuple[Callable[..., object], tuple[object, ...]]:
+def _limit(resource_number: int, limit: int) -> Call:
     # Never more than the limit that is inherited: only root might raise that.
     _soft, hard = resource.getrlimit(resource_number)
     if hard == resource.RLIM_INFINITY:
@@ -71,11 +71,5 @@ def _limit(resource_number: int, limit: int) -> tuple[Callable[..., object], tup
     return resource.setrlimit, (resource_number, (allowed, allowed))
 
 
-def _be_polite(nice: int) -> None:
-    # Manners, not walls: a container may forbid these.
-    with contextlib.suppress(OSError):
-        os.nice(nice)
-    with contextlib.suppress(OSError):
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(fd, _OOM_SCORE)
-        os.close(fd)
+def _volunteer_for_oom() -> None:
+    os.write(os.open("/proc/self/oom_score_adj", os.O_WRONLY), _OOM_SCORE)  # closed by the exec

@@ -25,6 +25,9 @@ _syscall.argtypes = [
     ctypes.c_void_p,
     ctypes.c_size_t,
 ]
+# By name once: a forked process would look each of them up anew.
+_capset, _execve, _mount, _unshare = _libc.capset, _libc.execve, _libc.mount, _libc.unshare
+_setfsgid, _setfsuid, _sigaddset = _libc.setfsgid, _libc.setfsuid, _libc.sigaddset
 _signal = _libc.signal
 _signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
 _sigprocmask = _libc.sigprocmask
@@ -53,7 +56,7 @@ def forbid_new_privileges() -> None:
 
 def drop_capabilities() -> None:
     """Give up every capability, with new privileges forbidden also for programs run by root. Raise OSError."""
-    if _libc.capset(_CAPABILITY_HEADER, _NO_CAPABILITIES) != 0:
+    if _capset(_CAPABILITY_HEADER, _NO_CAPABILITIES) != 0:
         raise _error()
 
 
@@ -61,22 +64,22 @@ def use_files_as(uid: int, gid: int) -> tuple[int, int]:
     """Open and make files as `uid`:`gid` (setfsuid(2)) from now on; return the user and group before."""
     # The right to send signals stays. Without root, nothing changes.
     # The group first: behind the change of user there is no right to it.
-    back = int(_libc.setfsuid(0))
-    before = (back, int(_libc.setfsgid(gid)))
-    _libc.setfsuid(uid)
+    back = int(_setfsuid(0))
+    before = (back, int(_setfsgid(gid)))
+    _setfsuid(uid)
     return before
 
 
 def mount_for_itself(source: str, target: str) -> None:
     """Show the folder `source` as `target` to this process and its later children alone. Raise OSError."""
     # What others mount or unmount later is seen here too, never the other way round.
-    if _libc.unshare(_NEW_MOUNTS) != 0:
+    if _unshare(_NEW_MOUNTS) != 0:
         raise _error()
     for folder, place, flags in (
         (b"none", b"/", _RECURSIVE | _SLAVE),
         (os.fsencode(source), os.fsencode(target), _BIND),
     ):
-        if _libc.mount(folder, place, None, ctypes.c_ulong(flags), None) != 0:
+        if _mount(folder, place, None, ctypes.c_ulong(flags), None) != 0:
             raise _error()
 
 
@@ -90,7 +93,7 @@ class Program:
 
     def begin(self) -> None:
         """Become it. Raise OSError."""
-        _libc.execve(self._path, self._argv, self._env)
+        _execve(self._path, self._argv, self._env)
         raise _error()
 
 
@@ -104,7 +107,7 @@ def _texts(values: list[bytes]) -> "ctypes.Array[ctypes.c_char_p]":
 def signal_set(signals: Iterable[int]) -> bytes:
     content = ctypes.create_string_buffer(_SIGNAL_SET_BYTES)
     for signum in signals:
-        _libc.sigaddset(content, int(signum))
+        _sigaddset(content, int(signum))
     return content.raw
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -148,6 +149,17 @@ def test_a_run_that_is_started_through_the_api(script: Script, program: Client) 
         archive()
         assert answer.status_code == 202, answer.content
     assert_cheap(count, runs=3)
+
+
+def test_the_first_run_of_a_script_costs_no_commit_more(script: Script) -> None:
+    Script.objects.update(uid=None)
+    make_schedule(script, now=timezone.now())
+    Alarm.objects.update(next_run=timezone.now())
+    with counted() as count:
+        TickerThread(threading.Event())._serve()
+        settle()
+    script.refresh_from_db()
+    assert (count.commits, script.uid) == (MAX_COMMITS, settings.SCRIPT_USERS[0] + script.pk - 1)
 
 
 def make_crowd(count: int) -> None:

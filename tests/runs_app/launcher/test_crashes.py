@@ -13,6 +13,7 @@ import pytest
 from runs_app.launcher import locks
 from runs_app.launcher.identity import prctl
 from runs_app.launcher.watch import orphans, procfs
+from tests import mounts
 from tests.runs_app.launcher.harness import LauncherHarness, is_gone, joined, wait_for
 
 SLEEPER = "import time; print('on', flush=True); time.sleep(60)"
@@ -232,6 +233,19 @@ def test_a_runner_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
         assert launcher.terminate() == 0
         wait_for(lambda: is_gone(daemon))
         assert not launcher.survivors()
+
+
+def test_no_run_begins_whose_verdict_would_find_no_room(tmp_path: Path) -> None:
+    with mounts.small_disk(tmp_path / "disk", 1) as disk, LauncherHarness(disk) as launcher:
+        folder = launcher.new_folder(["/bin/touch", "executed"])
+        filler = mounts.fill(disk)
+        runner = launcher.web.ask("start", folder=folder)["pid"]
+        wait_for(lambda: is_gone(runner))
+        assert not (launcher.path(folder) / "claim").exists(), "so that it may be begun later on"
+        filler.unlink()
+        assert launcher.web.ask("start", folder=folder)["ok"]
+        assert launcher.exit_of(folder)["status"] == "succeeded"
+        assert (launcher.path(folder) / "executed").exists()
 
 
 def test_a_burst_of_runs_is_reaped_to_the_last_one(launcher: LauncherHarness) -> None:
