@@ -140,7 +140,7 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ["-pk"]
         verbose_name = "audit entry"
-        verbose_name_plural = "audit"
+        verbose_name_plural = "audit entries"
         # Retention deletes the oldest; the filters of the page read the newest backwards, by the primary key.
         # The history of a row in the admin is found by its id.
         indexes = [

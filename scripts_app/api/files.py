@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Annotated
 
 from django.http import HttpRequest, StreamingHttpResponse
+from django.urls import register_converter
+from django.urls.converters import PathConverter
 from ninja import File, Form, UploadedFile
 from ninja.errors import HttpError
 from ninja.responses import Status
@@ -20,6 +22,15 @@ from tempo_site.web.api_types import Limit, content
 MAX_FILES = 100
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded", "")
 BINARY = content("application/octet-stream")
+
+
+class AnyPath(PathConverter):
+    """Django's own knows no line break, and a script may name its files so."""
+
+    regex = "(?s:.+)"
+
+
+register_converter(AnyPath, "any_path")
 
 
 class FileOut(BaseModel):
@@ -89,7 +100,7 @@ def upload_files(
 
 
 @router.get(
-    "/scripts/{slug:slug}/files/{path:path}",
+    "/scripts/{slug:slug}/files/{any_path:path}",
     response={200: None},
     tags=["files"],
     openapi_extra=BINARY,
@@ -99,7 +110,7 @@ def download_file(request: HttpRequest, slug: str, path: str) -> StreamingHttpRe
     return downloads.attachment(store.opened(lookup.script(slug), path), name=path)
 
 
-@router.delete("/scripts/{slug:slug}/files/{path:path}", response={204: None}, tags=["files"])
+@router.delete("/scripts/{slug:slug}/files/{any_path:path}", response={204: None}, tags=["files"])
 def delete_file(
     request: HttpRequest, slug: str, path: str, recursive: bool = False
 ) -> Status[None]:

@@ -23,11 +23,11 @@ from tests.factories import make_run, make_schedule, make_script
 REQUESTS = 3  # of each operation, and of its wrong bodies
 # A request that is valid by the document is not refused for its form: only for what no form says, such as a cron line.
 REFUSED_FOR_FORM = (
-    "Input should be",
     "is required",
     "is not known here",
     "could not be read",
-    "is to be an object",
+    "` is to be ",
+    "is none that a list has given",
     "has not the form",
     "` may be ",
 )

@@ -137,6 +137,31 @@ def test_a_word_that_is_none_of_several_lists_is_told_by_its_field(program: Clie
     assert fields["status"].endswith(" `status` may be 'bad', 'active' or ''.")
 
 
+@each_row(
+    ("method", "path", "body", "sentence"),
+    [
+        ("PATCH", "scripts/hello", {"memory_mb": 15}, "`memory_mb`: Use 16 or more."),
+        ("PATCH", "scripts/hello", {"nice": 20}, "`nice`: Use 19 or less."),
+        ("PATCH", "scripts/hello", {"timeout_s": -1}, "`timeout_s` is to be 0 or more."),
+        ("PATCH", "scripts/hello", {"nice": "x"}, "`nice` is to be a valid integer."),
+        (
+            "POST",
+            "scripts/hello/schedules",
+            {"kind": "startup", "delay_s": 86401},
+            "`delay_s` is 86401. Use 86400 or less.",
+        ),
+        ("GET", "runs?limit=201", None, "`limit` is to be 200 or less."),
+        ("GET", "runs?cursor=x", None, "`cursor` is none that a list has given."),
+    ],
+)
+def test_a_value_out_of_bounds_is_told_in_tempos_words(
+    program: Client, method: str, path: str, body: object, sentence: str
+) -> None:
+    make_script("Hello")
+    found = program.generic(method, f"/api/v1/{path}", json.dumps(body), "application/json")
+    assert problem(found, 422)["message"] == sentence
+
+
 @pytest.mark.parametrize("seconds", ["-1", "nan", "1e400"])
 def test_seconds_that_no_run_takes_are_refused(program: Client, seconds: str) -> None:
     assert problem(program.get(f"/api/v1/runs?min_s={seconds}"), 422)["fields"].keys() == {"min_s"}
