@@ -123,9 +123,7 @@ _INSERT = PreparedInsert(Run, has_key=True)
 
 def next_run() -> int:
     """Return the id of a new run. For transactions: it is free as long as the caller's lasts."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LAST_RUN)
-        last = cursor.fetchone()
+    last = ask(_LAST_RUN).fetchone()
     return int(last[0]) + 1 if last else 1
 
 

@@ -10,6 +10,7 @@ from tests.modules import PRODUCT, Module
 SHARED = {
     "Command": "Django finds a command of manage.py by its module",
     "Channel": "people have channels that tell them of runs; the launcher has one to web, and knows no model",
+    "Program": "a kind of run; to the launcher, which knows no kinds, what execve(2) is given",
 }
 
 

@@ -135,9 +135,8 @@ def forget_ended() -> None:
 def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain) -> None:
     """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated."""
     folder = paths.run_folder(run.folder)
-    with run_folder.opened(folder) as descriptor:
-        if descriptor is not None and _has_usable_spec(descriptor):
-            return  # handed over before: a runner may be at work, and what it opened to the script are these files
+    if folder.is_dir() and _is_prepared(folder):
+        return  # handed over before: a runner may be at work, and what it opened to the script are these files
     paths.make_passable(folder)
     paths.make_closed(folder / run_folder.TEMPORARY)
     spec = execution_spec.write_spec(run, folder, plain)
@@ -147,6 +146,11 @@ def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain)
         mode=0o600,
         durable=False,
     )
+
+
+def _is_prepared(path: Path) -> bool:
+    with run_folder.opened(path) as folder:
+        return folder is not None and _has_usable_spec(folder)
 
 
 def _has_usable_spec(folder: int) -> bool:

@@ -142,7 +142,6 @@ def items_of(rows: list[Script], *, with_texts: bool = True) -> dict[int, Item]:
 
 
 def table_of(item: Item) -> Row:
-    """Return what stands in an item's `script.toml`."""
     table: Row = {**item.settings, **item.for_staff}
     if item.locked_for:
         table["locked_for"] = item.locked_for

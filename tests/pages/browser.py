@@ -19,6 +19,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--renderer-process-limit=1",  # the pages of one browser share what they have compiled
     "--js-flags=--always-sparkplug",  # axe runs once in each page: compiling it at once costs a tenth less
 ]
 LIMIT_MS = 60_000

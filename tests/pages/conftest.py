@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Page, StorageState, StorageStateCookie
+from playwright.sync_api import BrowserContext, Page, StorageState, StorageStateCookie
 
 from tempo_site.lib import paths
 from tests import local_index
-from tests.pages.browser import browser_of, kept_browser
+from tests.pages.browser import LIMIT_MS, browser_of, kept_browser
 from tests.service import Service
 
 
@@ -83,17 +83,46 @@ def logged_in(service: Service) -> StorageState:
     return {"cookies": [cookie], "origins": []}
 
 
+@pytest.fixture(scope="module")
+def window(session: StorageState) -> Iterator[BrowserContext]:
+    """A browser that is logged in, for all tests of a module: what one has fetched and compiled is there for the next.
+
+    Its first page stays empty: it keeps the process of the pages that come and go.
+    """
+    with browser_of(viewport={"width": 1280, "height": 720}, storage_state=session) as page:
+        yield page.context
+
+
 @pytest.fixture
-def screen(service: Service, session: StorageState) -> Iterator[Page]:
+def screen(window: BrowserContext, service: Service, session: StorageState) -> Iterator[Page]:
     """An empty page of a browser that is logged in to a running Tempo; any error on its console fails the test."""
     troubles: list[str] = []
-    with browser_of(viewport={"width": 1280, "height": 720}, storage_state=session) as page:
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                troubles.append(message.text) if "Content Security" in message.text else None
-            ),
-        )
-        yield page
+    page = window.new_page()
+    page.set_default_timeout(LIMIT_MS)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            troubles.append(message.text) if "Content Security" in message.text else None
+        ),
+    )
+    yield page
+    forget(window, service, session)
     assert troubles == []
+
+
+def forget(window: BrowserContext, service: Service, session: StorageState) -> None:
+    """Close what a test has opened, and leave it nothing of what it kept or was allowed in the browser."""
+    empty, *opened = window.pages
+    for page in opened:
+        page.close()
+    devtools = window.new_cdp_session(empty)
+    kept = {"origin": service.url, "storageTypes": "local_storage"}
+    devtools.send("Storage.clearDataForOrigin", kept)
+    devtools.detach()
+    window.clear_permissions()
+    window.clear_cookies()
+    (cookie,) = session["cookies"]
+    window.add_cookies(
+        [{"name": cookie["name"], "value": cookie["value"], "url": service.url, "httpOnly": True}]
+    )

@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, Self
 
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
@@ -130,7 +130,7 @@ class ClosingCursor(base.SQLiteCursorWrapper):
             self.close()
             raise
 
-    def ask(self, query: str, params: Sequence[Any]) -> "ClosingCursor":
+    def ask(self, query: str, params: Sequence[Any]) -> Self:
         try:
             with self.wrapper.turn_for(query):
                 sqlite3.Cursor.execute(self, _with_marks(query), params)

@@ -1,4 +1,4 @@
-"""What a run costs the database, counted in real statements and real commits, from the trigger to the archive."""
+"""What a run costs: real statements, real commits and calls of functions, from the trigger to the archive."""
 
 import json
 import sqlite3
@@ -24,11 +24,13 @@ from runs_app.scheduler import ticker
 from runs_app.states import Status
 from scripts_app.models import Script
 from tempo_site.lib import paths
+from tests.calls import calls_of
 from tests.factories import make_schedule, make_script
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MAX_STATEMENTS, MAX_COMMITS = 12, 2
+MAX_CALLS = (5500, 1100, 450)  # of the request (a tenth is the test client), the end, the archive
 TRANSACTIONS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 FRAME_HEADER_BYTES, LOG_HEADER_BYTES = 24, 32
 
@@ -149,6 +151,17 @@ def test_a_run_that_is_started_through_the_api(script: Script, program: Client) 
         archive()
         assert answer.status_code == 202, answer.content
     assert_cheap(count, runs=3)
+
+
+def test_a_run_that_is_started_through_the_api_takes_few_calls_of_functions(
+    script: Script, program: Client
+) -> None:
+    address = f"/api/v1/scripts/{script.slug}/runs"
+    for _ in range(3):  # the first builds what the others find
+        request = calls_of(lambda: program.post(address, {}, content_type="application/json"))
+        found = (request, calls_of(settle), calls_of(archive))
+    assert list(Run.objects.values_list("status", flat=True)) == [Status.SUCCEEDED] * 3
+    assert all(count <= most for count, most in zip(found, MAX_CALLS, strict=True)), found
 
 
 def test_the_first_run_of_a_script_costs_no_commit_more(script: Script) -> None:
