@@ -8,8 +8,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
 from notifications_app.channels import channels
-from notifications_app.delivery import batches
-from notifications_app.delivery.teller import teller
+from notifications_app.delivery import batches, teller
 from notifications_app.events import outbox
 from notifications_app.models import Channel, Rule
 from notifications_app.rules import book, exchanged
@@ -43,19 +42,19 @@ def on_end(*, run: Run, status: str, fields: Mapping[str, Any], **_: object) -> 
 
 def on_finished(*, run: Run, **_: object) -> None:
     if run.announced_at is None:
-        transaction.on_commit(teller.wake)
+        transaction.on_commit(teller.teller.wake)
 
 
 def on_wanted_again(**_: object) -> None:
-    transaction.on_commit(teller.wake)
+    transaction.on_commit(teller.teller.wake)
 
 
 def on_pass(*, now: datetime, **_: object) -> None:
-    teller.look(now=now)
+    teller.teller.look(now=now)
 
 
 def on_stop(**_: object) -> None:
-    teller.stop()
+    teller.teller.stop()
 
 
 def on_restored(*, now: datetime, **_: object) -> None:

@@ -58,7 +58,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="trigger", ordering="trigger")
     def asked_by(self, run: Run) -> str:
-        trigger = run.get_trigger_display().lower()
+        trigger = run.get_trigger_display()
         return f"{trigger} by {run.by}" if run.by else trigger
 
     @admin.display(description="duration", ordering="duration_s")

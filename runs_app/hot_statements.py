@@ -13,7 +13,7 @@ from django.db import connection
 
 from runs_app import states
 from runs_app.models import Run
-from tempo_site.lib.sqlite.prepared import PreparedInsert, stored_by
+from tempo_site.lib.sqlite.prepared import PreparedInsert, ask, stored_by, stored_values
 
 _QUEUE = """
 SELECT
@@ -26,6 +26,7 @@ SELECT
     WHERE status IN ('starting', 'running') AND kind = 'script'
   )
 """
+_LAST_RUN = "SELECT seq FROM sqlite_sequence WHERE name = 'runs_app_run'"
 _PEAKS = """
 SELECT
   json_extract(wanted.value, '$[0]'),
@@ -75,10 +76,12 @@ SELECT
   EXISTS (SELECT 1 FROM scripts_app_pause WHERE until IS NULL OR until > %s),
   (SELECT until FROM scripts_app_pause ORDER BY id LIMIT 1),
   (
-    SELECT MIN(alarm.next_run)
-    FROM django_q_schedule AS alarm
-    LEFT JOIN scripts_app_schedule AS schedule ON schedule.alarm_id = alarm.id
-    WHERE alarm.cluster = %s AND (schedule.paused_until IS NULL OR schedule.paused_until <= %s)
+    SELECT MIN(next_run)
+    FROM django_q_schedule
+    WHERE cluster = %s
+      AND id NOT IN (
+        SELECT alarm_id FROM scripts_app_schedule WHERE paused_until > %s AND alarm_id IS NOT NULL
+      )
   ),
   (
     SELECT MIN(run.not_before)
@@ -112,8 +115,16 @@ _NOTE_SUCCESS = (
     "UPDATE scripts_app_schedule SET last_success_at = %s, stale_since = NULL WHERE id = %s"
 )
 
-_FIELDS = {field.name: (str(field.column), stored_by(field)) for field in Run._meta.concrete_fields}
+_FIELDS = {
+    field.name: (f"{field.column} = %s", stored_by(field)) for field in Run._meta.concrete_fields
+}
 _INSERT = PreparedInsert(Run, has_key=True)
+
+
+def next_run() -> int:
+    """Return the id of a new run. For transactions: it is free as long as the caller's lasts."""
+    last = ask(_LAST_RUN).fetchone()
+    return int(last[0]) + 1 if last else 1
 
 
 def insert_runs(runs: Sequence[Run]) -> None:
@@ -123,33 +134,23 @@ def insert_runs(runs: Sequence[Run]) -> None:
 
 def update_run(pk: int, *, among: Collection[str], **fields: Any) -> bool:
     """Store fields of a row whose status is one of `among`; False when it has another one by now."""
-    columns = []
-    values = []
-    for name, value in fields.items():
-        column, stored = _FIELDS[name]
-        columns.append(f"{column} = %s")
-        values.append(stored(value) if stored is not None and value is not None else value)
+    assignments, stores = zip(*map(_FIELDS.__getitem__, fields), strict=True)
+    values = stored_values(stores, fields.values())
     where = f"id = %s AND status IN ({', '.join(['%s'] * len(among))})"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE runs_app_run SET {', '.join(columns)} WHERE {where}", (*values, pk, *among)
-        )
-        return bool(cursor.rowcount)
+    update = f"UPDATE runs_app_run SET {', '.join(assignments)} WHERE {where}"
+    return bool(ask(update, (*values, pk, *among)).rowcount)
 
 
 def mark_archived(pks: Iterable[int], *, now: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_MARK_ARCHIVED, (_stored(now), json.dumps(list(pks))))
+    ask(_MARK_ARCHIVED, (_stored(now), json.dumps(list(pks))))
 
 
 def move_alarms(pks: Iterable[int], *, next_run: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE_ALARMS, (_stored(next_run), json.dumps(list(pks))))
+    ask(_MOVE_ALARMS, (_stored(next_run), json.dumps(list(pks))))
 
 
 def note_success(schedule: int, *, at: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTE_SUCCESS, (_stored(at), schedule))
+    ask(_NOTE_SUCCESS, (_stored(at), schedule))
 
 
 class RunUnderWay(NamedTuple):
@@ -169,9 +170,7 @@ class QueueState:
 
 def queue_state(*, now: datetime) -> QueueState:
     """Return what decides whether a new run may begin at once. For transactions: those hold the write lock."""
-    with connection.cursor() as cursor:
-        cursor.execute(_QUEUE, (_stored(now),))
-        last_pk, is_anyone_queued, is_paused, under_way = cursor.fetchone()
+    last_pk, is_anyone_queued, is_paused, under_way = ask(_QUEUE, (_stored(now),)).fetchone()
     return QueueState(
         next_pk=(last_pk or 0) + 1,
         is_anyone_queued=bool(is_anyone_queued),
@@ -219,9 +218,7 @@ def runs_beside(
     """Return the active runs of scripts and the runs that schedules already have for due moments, newest first."""
     moments = [_stored(moment) for moment in due]
     values = (json.dumps(list(scripts)), json.dumps(list(schedules)), json.dumps(moments))
-    with connection.cursor() as cursor:
-        cursor.execute(_BESIDE, values)
-        return [_run_beside(*fields) for fields in cursor.fetchall()]
+    return [_run_beside(*fields) for fields in ask(_BESIDE, values).fetchall()]
 
 
 def _run_beside(
@@ -245,9 +242,8 @@ def _run_beside(
 def next_moment(*, alarms: str, now: datetime) -> datetime | None:
     """Return the earliest alarm of a cluster, or of a try that waits; while all is paused, the end of that pause."""
     stored = _stored(now)
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT_MOMENT, (stored, alarms, stored, stored, stored))
-        is_paused, until, alarm, next_try = cursor.fetchone()
+    found = ask(_NEXT_MOMENT, (stored, alarms, stored, stored, stored)).fetchone()
+    is_paused, until, alarm, next_try = found
     if is_paused:
         return _moment(until)
     moments = [_moment(text) for text in (alarm, next_try) if text is not None]
@@ -261,30 +257,23 @@ class WhatWaits(NamedTuple):
 
 def active_counts() -> list[tuple[str, str, int]]:
     """Return how many runs of each kind are queued, starting and running."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ACTIVE)
-        found: list[tuple[str, str, int]] = cursor.fetchall()
+    found: list[tuple[str, str, int]] = ask(_ACTIVE).fetchall()
     return found
 
 
 def what_waits() -> WhatWaits:
     """Return whether there may be anything to do behind the end of a run."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WHAT_WAITS)
-        environments, runs = cursor.fetchone()
+    environments, runs = ask(_WHAT_WAITS).fetchone()
     return WhatWaits(has_environments=bool(environments), has_runs=bool(runs))
 
 
 def script_facts(pk: int) -> tuple[Any, ...] | None:
     """Return what decides whether its runs may begin: deleted, version, both environments, one run at a time."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SCRIPT_FACTS, (pk,))
-        found: tuple[Any, ...] | None = cursor.fetchone()
+    found: tuple[Any, ...] | None = ask(_SCRIPT_FACTS, (pk,)).fetchone()
     return found
 
 
 def peaks_mb(first_runs: Mapping[int, int], *, last: int) -> dict[int, float]:
     """Return the largest peak among the `last` runs of each script before one run, by the ids of scripts."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PEAKS, (last, json.dumps(list(first_runs.items()))))
-        return {script_id: peak for script_id, peak in cursor.fetchall() if peak}
+    found = ask(_PEAKS, (last, json.dumps(list(first_runs.items())))).fetchall()
+    return {script_id: peak for script_id, peak in found if peak}

@@ -86,9 +86,16 @@ def is_directory(folder: int, name: str) -> bool:
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
-def names(folder: int) -> set[str]:
+def is_own_file(folder: int, name: str) -> bool:
+    """Whether the entry is a regular file that has no other name."""
+    status = _status(folder, name)
+    return status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def files_in(folder: int) -> set[str]:
+    """Return the names of all entries but directories."""
     with os.scandir(folder) as entries:
-        return {entry.name for entry in entries}
+        return {entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)}
 
 
 def size(folder: int, name: str) -> int:

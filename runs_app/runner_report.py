@@ -58,7 +58,7 @@ def verdict_of(verdict: dict[str, Any]) -> tuple[Status, Reason]:
 def run_fields(verdict: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of Run beside status, reason and times; impossible values are left empty."""
     return {
-        "message": _text(verdict.get("message"), MESSAGE_LENGTH),
+        "message": message(verdict.get("message")),
         "exit_code": _exit_code(verdict.get("exit_code")),
         "signal": _signal(verdict.get("signal")),
         "duration_s": _amount(verdict.get("duration_s")),
@@ -93,6 +93,10 @@ def moment(value: object) -> datetime | None:
     if seconds is None or not 0 < seconds < LAST_MOMENT:
         return None
     return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def message(value: object) -> str:
+    return _text(value, MESSAGE_LENGTH)
 
 
 def log_size(size: int) -> int:

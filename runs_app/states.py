@@ -70,7 +70,7 @@ class Isolation(models.TextChoices):
 
 class Trigger(models.TextChoices):
     MANUAL = "manual"
-    API = "api"
+    API = "api", "API"
     URL = "url", "URL"
     COMMAND = "command"
     ADMIN = "admin"

@@ -1,5 +1,6 @@
-"""Scripts as a list in JSON shows them: plain values."""
+"""Scripts as JSON shows them: plain values."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
@@ -9,7 +10,7 @@ from tempo_site.lib.sqlite.plain_rows import PlainRows
 
 
 class ScriptRow(NamedTuple):
-    """The columns of a script, and of what it refers to, that a list in JSON shows; moments as the API has them."""
+    """The columns of a script, and of what it refers to, that JSON shows; in lists moments are as the API has them."""
 
     slug: str
     name: str
@@ -29,9 +30,9 @@ class ScriptRow(NamedTuple):
     allow_source: bool
     one_at_a_time: bool
     parameters: list[dict[str, Any]]
-    created_at: str
-    updated_at: str
-    deleted_at: str | None
+    created_at: str | datetime
+    updated_at: str | datetime
+    deleted_at: str | datetime | None
     version__number: int | None
     version__code: str | None
     version__requirements: str | None
@@ -61,3 +62,14 @@ _ROWS = PlainRows(Script, ScriptRow)
 def rows(scripts: QuerySet[Script]) -> list[ScriptRow]:
     """Return the rows of scripts, by slug."""
     return _ROWS.rows(scripts, order_by="slug")
+
+
+def row_of(script: Script) -> ScriptRow:
+    return ScriptRow._make(_value(script, name) for name in ScriptRow._fields)
+
+
+def _value(script: Script, name: str) -> Any:
+    value: Any = script
+    for part in name.split("__"):
+        value = getattr(value, part, None)
+    return value

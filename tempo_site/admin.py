@@ -21,7 +21,8 @@ from django_q.models import Schedule as Alarm
 
 from tempo_site import auth
 from tempo_site.accounts import keys, users
-from tempo_site.admin_base import DeletesByVerb, ReadOnlyAdmin, RowAdmin, chip
+from tempo_site.admin_base import DeletesByVerb, ReadOnlyAdmin, RowAdmin, chip, lines
+from tempo_site.audit import reading
 from tempo_site.forms import KEY_SCOPES
 from tempo_site.lib import origins
 from tempo_site.models import ApiKey, AuditEntry, Setting
@@ -95,9 +96,14 @@ class ApiKeyAdmin(DeletesByVerb, RowAdmin):
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor", "name", "verb", "kind", "object_name")
     list_filter = ("actor", "verb", "kind")
-    fields = (*list_display, "address", "object_id", "changes")
+    fields = (*list_display, "address", "object_id", "before_and_after")
     search_fields = ("name", "object_name", "address")
     show_full_result_count = False
+
+    @admin.display(description="before and after")
+    def before_and_after(self, entry: AuditEntry) -> SafeString:
+        changes = entry.changes.items()
+        return lines(f"{name}: {reading.before_and_after(value)}" for name, value in changes)
 
 
 @admin.register(Setting)

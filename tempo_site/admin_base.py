@@ -1,6 +1,6 @@
 """Base classes of the admin's pages: rows to look at, buttons that call verbs, words about a deletion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -184,6 +184,10 @@ def _changed_fields(message: Any) -> dict[str, Any]:
     for part in message if isinstance(message, list) else []:
         names += part.get("changed", {}).get("fields", [])
     return {"fields": ", ".join(names)} if names else {}
+
+
+def lines(texts: Iterable[str]) -> SafeString:
+    return format_html_join(SafeString("<br>"), "{}", ((text,) for text in texts))
 
 
 def chip(state: str, words: str) -> SafeString:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, re_path
 from ninja import NinjaAPI
 from ninja.errors import HttpError
 from ninja.openapi.schema import OpenAPISchema
@@ -79,7 +79,7 @@ class TempoAPI(NinjaAPI):
                 pattern.callback = unknown
             else:
                 pattern.callback = _in_error_shape(pattern.callback)
-        return [*patterns, path("<path:rest>", unknown)], app_name, namespace
+        return [*patterns, re_path("^", unknown)], app_name, namespace
 
 
 def _in_error_shape(view: View) -> View:

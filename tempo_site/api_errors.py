@@ -15,7 +15,7 @@ from django.http.request import RawPostDataException
 from ninja.errors import HttpError, ValidationError
 from ninja.responses import Response
 
-from notifications_app.channels.channels import ChannelError
+from notifications_app.channels.channels import InvalidChannel
 from notifications_app.rules.rules import RuleError
 from runs_app.triggers.confirmation import ConfirmationNeeded
 from runs_app.triggers.triggers import QueueFull, Refused, WrongInputs
@@ -57,6 +57,7 @@ MAX_FIELDS = 20  # a body of a million unknown fields does not get an answer of 
 MAX_NAME = 80
 FILTERS = "filters"  # what an operation calls the model of its query
 
+PYDANTICS_BEGINNING = "Input should be "
 KEY_NEEDED = (
     "An API key or a session is needed.\n"
     "hint: send `Authorization: Bearer <key>` or `X-API-Key: <key>`"
@@ -138,6 +139,8 @@ def _sentence(found: Mapping[str, Any]) -> str:
     match found["type"]:
         case "enum" | "literal_error":
             return f"`{name}` may be {found['ctx']['expected']}."
+        case "string_pattern_mismatch" if name == "cursor":
+            return "`cursor` is none that a list has given."
         case "string_pattern_mismatch":
             return f"`{name}` has not the form that it needs: `{found['ctx']['pattern']}`."
         case "missing":
@@ -148,11 +151,19 @@ def _sentence(found: Mapping[str, Any]) -> str:
             return f"`{name}`: {str(found['msg']).removeprefix('Value error, ')}."
         case "model_attributes_type" | "model_type" | "dict_type":
             return f"`{name}` is to be an object with fields."
-    return f"`{name}`: {found['msg']}."
+        case "greater_than_equal":
+            return f"`{name}` is to be {found['ctx']['ge']} or more."
+        case "less_than_equal":
+            return f"`{name}` is to be {found['ctx']['le']} or less."
+    words = str(found["msg"])
+    if words.startswith(PYDANTICS_BEGINNING):
+        return f"`{name}` is to be {words.removeprefix(PYDANTICS_BEGINNING)}."
+    return f"`{name}`: {words}."
 
 
 def _refused_field(
-    request: HttpRequest, problem: ScriptError | TimingError | ChannelError | RuleError | KeyRefused
+    request: HttpRequest,
+    problem: ScriptError | TimingError | InvalidChannel | RuleError | KeyRefused,
 ) -> HttpResponse:
     text = str(problem)
     if not problem.field:
@@ -265,7 +276,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     ScriptError: _refused_field,
     StaffNeeded: _staff_needed,
     TimingError: _refused_field,
-    ChannelError: _refused_field,
+    InvalidChannel: _refused_field,
     RuleError: _refused_field,
     KeyRefused: _refused_field,
     SettingRefused: _refused_setting,

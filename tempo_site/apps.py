@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import SimpleAdminConfig
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 
 
 class TempoSiteConfig(AppConfig):
@@ -9,7 +10,15 @@ class TempoSiteConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
-        """Register the system checks: Django wants the registry filled before they are imported."""
+        """Put bounds into Tempo's words, in forms and rows alike, and register the system checks.
+
+        Django wants the registry filled before the latter are imported.
+        """
+        MinValueValidator.message = "Use %(limit_value)s or more."
+        MaxValueValidator.message = "Use %(limit_value)s or less."
+        MaxLengthValidator.message = (
+            "Use at most %(limit_value)s characters: here are %(show_value)s."
+        )
         from tempo_site import checks  # noqa: F401, PLC0415
 
 

@@ -23,16 +23,15 @@ from ninja.security.base import AuthBase
 
 from tempo_site.accounts import keys, rate_limits
 from tempo_site.accounts.keys import KeyLimits
-from tempo_site.accounts.rate_limits import Usage
+from tempo_site.accounts.rate_limits import LimitUsage
 from tempo_site.audit import net, trail
-from tempo_site.lib import addresses, origins, secret_key
-from tempo_site.models import ApiKey, AuditEntry, digest
+from tempo_site.lib import addresses, origins
+from tempo_site.models import ApiKey, AuditEntry
 
 logger = logging.getLogger(__name__)
 
 Scope = ApiKey.Scope
 
-DEFAULT_KEY_NAME = "default"
 MAX_TOKEN_LENGTH = 500
 TOUCH_EVERY = timedelta(minutes=5)  # a write per request would cost more than most requests
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,7 +60,7 @@ class Caller:
     user: User | None = None
     key: ApiKey | None = None
     limits: KeyLimits | None = None
-    usage: Usage | None = None
+    usage: LimitUsage | None = None
 
     @property
     def is_staff(self) -> bool:
@@ -278,24 +277,3 @@ def callers(needs: str = "") -> Sequence[AuthBase]:
 DEFAULT = callers()
 RUN = callers(Scope.RUN)
 FULL = callers(Scope.FULL)
-
-
-def ensure_default_key() -> str:
-    """Store `PYSCHED_DEFAULT_API_KEY` as the key `default` with scope full; return a sentence when it was ignored.
-
-    A key of that name with another token is replaced: the setting is the truth. Without the setting no key changes.
-    """
-    token = settings.DEFAULT_API_KEY.strip()
-    if not token:
-        return ""
-    if secret_key.is_weak(token):
-        return (
-            "PYSCHED_DEFAULT_API_KEY is a sample or too short and was ignored. "
-            f"hint: set {secret_key.MINIMUM_LENGTH} or more random characters, or make a key with `createkey`"
-        )
-    with transaction.atomic():
-        ApiKey.objects.filter(name=DEFAULT_KEY_NAME).exclude(digest=digest(token)).delete()
-        if not ApiKey.objects.filter(digest=digest(token)).exists():
-            key, _ = ApiKey.issue(name=DEFAULT_KEY_NAME, scope=Scope.FULL, token=token)
-            trail.record("created", key, changes={"by": "PYSCHED_DEFAULT_API_KEY"})
-    return ""

@@ -17,7 +17,7 @@ from tempo_site.lib import zone
 from tempo_site.lib.widgets.number_input import NumberWithPresets
 from tempo_site.models import ApiKey, AuditEntry
 from tempo_site.stored_settings import fields
-from tempo_site.stored_settings.fields import Field, FieldKind, SettingRefused
+from tempo_site.stored_settings.fields import FieldKind, SettingField, SettingRefused
 from tempo_site.stored_settings.store import Current, Source
 
 KEY_SCOPES = {
@@ -75,7 +75,7 @@ class OwnPasswordForm(PasswordChangeForm):
         self.fields["new_password2"].help_text = ""
 
 
-class SettingsForm(forms.Form):
+class SectionForm(forms.Form):
     """The settings of a section. What the environment has set is shown and cannot be changed; a secret is not shown."""
 
     def __init__(self, rows: list[Current], data: Any = None) -> None:
@@ -138,7 +138,7 @@ def _form_field(row: Current) -> forms.Field:
     return forms.CharField(**common)
 
 
-def _label(field: Field) -> str:
+def _label(field: SettingField) -> str:
     if not field.unit or field.unit in field.label.casefold():
         return field.label
     return f"{field.label} ({field.unit})"

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from tempo_site.accounts import tokens
 from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
+from tempo_site.lib.sqlite.quick_model import QuickModel
 
 PREFIX_LENGTH = 8
 
@@ -31,7 +32,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return key
 
 
-class ApiKey(models.Model):
+class ApiKey(QuickModel):
     class Scope(models.TextChoices):
         FULL = "full"
         RUN = "run"
@@ -139,7 +140,7 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ["-pk"]
         verbose_name = "audit entry"
-        verbose_name_plural = "audit"
+        verbose_name_plural = "audit entries"
         # Retention deletes the oldest; the filters of the page read the newest backwards, by the primary key.
         # The history of a row in the admin is found by its id.
         indexes = [

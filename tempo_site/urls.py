@@ -1,6 +1,6 @@
 """All addresses: pages, admin, API. Health and WebSockets are answered in asgi.py."""
 
-from django.urls import URLResolver, include, path
+from django.urls import URLResolver, include, path, re_path
 from django.urls.resolvers import RoutePattern
 
 from tempo_site import views
@@ -25,7 +25,7 @@ admin = LateResolver(
 urlpatterns = [
     # First, since programs ask most often.
     path("api/v1/", api.urls),
-    path("api/<path:rest>", unknown),
+    re_path("^api/", unknown),
     path("", views.dashboard, name="dashboard"),
     path("setup/<str:token>/", views.setup, name="setup"),
     path("login/", views.login, name="login"),

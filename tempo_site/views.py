@@ -29,7 +29,7 @@ from tempo_site.accounts import attempts, keys, rate_limits, sessions
 from tempo_site.audit import reading, trail
 from tempo_site.auth import SignedInRequest, require_staff
 from tempo_site.bootstrap import first_start
-from tempo_site.forms import AuditFilterForm, KeyForm, OwnPasswordForm, SettingsForm, SetupForm
+from tempo_site.forms import AuditFilterForm, KeyForm, OwnPasswordForm, SectionForm, SetupForm
 from tempo_site.lib import humanize, origins, storage_trouble, zone
 from tempo_site.models import ApiKey, AuditEntry
 from tempo_site.pages import guide, security_page
@@ -247,7 +247,7 @@ def settings_section(request: SignedInRequest, slug: str) -> HttpResponse:
     if section is None:
         raise Http404(f"There are no settings `{slug}`.")
     rows = store.current(section)
-    form = SettingsForm(rows, request.POST or None)
+    form = SectionForm(rows, request.POST or None)
     if form.is_valid():
         store.save(form.changes, by=request.user.get_username())
         messages.success(request, "The settings are saved.")

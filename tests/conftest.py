@@ -53,13 +53,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Thousands of collected tests stay to the end: the collector of garbage need not walk them again and again."""
+    """Thousands of collected tests stay to the end: the collector of garbage need not walk them again and again.
+
+    A page makes more objects than its threshold of 700, most of which are gone when it comes.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 10, 10)
         gc.enable()
 
 
@@ -149,8 +153,8 @@ def own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "_first_handed_over", {})
     monkeypatch.setattr(unsettled, "_tries", {})
     monkeypatch.setattr(history, "_retries", {})
-    monkeypatch.setattr(store, "memory", store.Memory())
-    monkeypatch.setattr(open_paths, "memory", open_paths.Memory())
+    monkeypatch.setattr(store, "memory", store.SettingRows())
+    monkeypatch.setattr(open_paths, "memory", open_paths.OpenPathRows())
     monkeypatch.setattr(store.memory, "_rows", {})  # as a service that has read its empty tables
     monkeypatch.setattr(open_paths.memory, "_rows", [])
     monkeypatch.setattr(book, "_book", Book())  # as the engine's first pass reads it

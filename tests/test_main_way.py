@@ -56,7 +56,7 @@ def follow(service: Service, slug: str, run_id: int, *, first_line: str) -> list
     return lines
 
 
-def main_way(service: Service, *, package: str, code: str, first_line: str) -> None:
+def assert_main_way(service: Service, *, package: str, code: str, first_line: str) -> None:
     """From the trigger to the history, through the API alone."""
     slug = service.make_script("Main way", code, requirements=package)
     build = build_of(service, slug)
@@ -91,7 +91,7 @@ def own_index(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_a_script_with_a_package_runs_every_two_seconds_and_is_watched(own_index: Service) -> None:
-    main_way(
+    assert_main_way(
         own_index,
         package="tempo-greeting",
         code=GREETING,
@@ -111,4 +111,4 @@ def test_a_failed_build_is_told_by_the_script_and_its_run(own_index: Service) ->
 
 @pytest.mark.network
 def test_it_works_with_the_real_package_index(service: Service) -> None:
-    main_way(service, package="humanize", code=HUMANIZE, first_line="2.0 MB")
+    assert_main_way(service, package="humanize", code=HUMANIZE, first_line="2.0 MB")

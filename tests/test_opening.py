@@ -23,7 +23,6 @@ OTHERS = {
     "runs_app.launcher.identity.limits": "/proc",
     "runs_app.launcher.identity.names": "the users of the system",
     "runs_app.launcher.watch.procfs": "/proc",
-    "runs_app.admission.memory": "/proc and the cgroup",
     "runs_app.ballast": "the ballast",
     "runs_app.disk_space": "the lock of the engine",
     "runs_app.engine.engine": "the lock of the engine",

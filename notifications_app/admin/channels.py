@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from notifications_app.admin.base import PageFormAdmin, PageFormMixin
 from notifications_app.channels import channels, kinds
-from notifications_app.channels.channels import ChannelError
+from notifications_app.channels.channels import InvalidChannel
 from notifications_app.delivery import trial
 from notifications_app.forms import ChannelForm
 from notifications_app.models import Channel
@@ -93,7 +93,7 @@ class ChannelAdmin(PageFormAdmin):
         for channel in rows:
             try:
                 channels.save(channel, {"enabled": is_on})
-            except ChannelError as refusal:
+            except InvalidChannel as refusal:
                 self.message_user(request, f"{channel.name}: {refusal}", messages.ERROR)
 
     @admin.action(description="Use selected channels again")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, StrictBool
 from notifications_app import lookup
 from notifications_app.api.common import changes_of, require_staff, router
 from notifications_app.channels import channels, presets
-from notifications_app.channels.channels import ChannelError
+from notifications_app.channels.channels import InvalidChannel
 from notifications_app.channels.presets import FieldRefused
 from notifications_app.delivery import trial
 from notifications_app.models import Channel
@@ -220,7 +220,7 @@ def end_old_secret(request: auth.AuthenticatedRequest, channel_id: int) -> Statu
 def webhook(channel_id: int) -> Channel:
     channel = lookup.channel(channel_id)
     if channel.kind != Channel.Kind.WEBHOOK:
-        raise ChannelError("Only a webhook has a secret", field="kind")
+        raise InvalidChannel("Only a webhook has a secret", field="kind")
     return channel
 
 
@@ -239,7 +239,7 @@ def script_of(slug: str) -> Any:
     try:
         return scripts_lookup.script(slug)
     except Http404 as error:
-        raise ChannelError(str(error), field="script") from None
+        raise InvalidChannel(str(error), field="script") from None
 
 
 @sensitive_variables()
@@ -249,11 +249,11 @@ def url_of_parts(data: ChannelPatch, name: str) -> str:
     preset = presets.BY_NAME.get(name)
     if preset is None:
         known = ", ".join(presets.BY_NAME)
-        raise ChannelError(f"There is no preset `{name[:40]}`\nhint: {known}", field="preset")
+        raise InvalidChannel(f"There is no preset `{name[:40]}`\nhint: {known}", field="preset")
     try:
         return preset.url({name: part.get_secret_value() for name, part in data.parts.items()})
     except FieldRefused as refusal:
-        raise ChannelError(str(refusal), field=f"parts.{refusal.field}") from None
+        raise InvalidChannel(str(refusal), field=f"parts.{refusal.field}") from None
 
 
 def fields_of(channel: Channel) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class ToldOut(BaseModel):
     at: datetime
 
 
-class PreviewOut(BaseModel):
+class RulePreviewOut(BaseModel):
     """What a rule would have told in the last 30 days. `is_cut`: only the newest runs were looked at.
 
     `unknown`: events of the rule, in words, that the history of runs does not know.
@@ -147,8 +147,8 @@ def delete_rule(request: auth.AuthenticatedRequest, rule_id: int) -> Status[None
     return Status(204, None)
 
 
-@router.get("/rules/{int:rule_id}/preview", response=PreviewOut)
-def preview_rule(request: auth.AuthenticatedRequest, rule_id: int) -> PreviewOut:
+@router.get("/rules/{int:rule_id}/preview", response=RulePreviewOut)
+def preview_rule(request: auth.AuthenticatedRequest, rule_id: int) -> RulePreviewOut:
     """Show what a rule would have told in the last 30 days, by the runs in the history."""
     require_staff(request)
     found = preview.preview(lookup.rule(rule_id), now=timezone.now())
@@ -158,7 +158,7 @@ def preview_rule(request: auth.AuthenticatedRequest, rule_id: int) -> PreviewOut
         )
         for told in found.newest
     ]
-    return PreviewOut.model_construct(
+    return RulePreviewOut.model_construct(
         total=found.total,
         scripts=found.scripts,
         is_cut=found.is_cut,

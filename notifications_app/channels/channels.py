@@ -46,7 +46,7 @@ FIELDS = (
 )
 
 
-class ChannelError(ValueError):
+class InvalidChannel(ValueError):
     """A channel that cannot be saved: `field` names the field, str() the problem and the remedy."""
 
     def __init__(self, message: str, *, field: str) -> None:
@@ -89,7 +89,7 @@ def save(
 
 def _require_address(channel: Channel) -> None:
     if channel.kind != Channel.Kind.MAIL and not channel.address:
-        raise ChannelError("This kind of channel needs a URL", field="url")
+        raise InvalidChannel("This kind of channel needs a URL", field="url")
 
 
 @sensitive_variables()
@@ -147,36 +147,38 @@ def _check(channel: Channel) -> None:
         channel.to = _checked_recipients(channel)
         channel.clean_fields(exclude=["to", "address", "secret", "old_secret"])
     except ScriptError as error:
-        raise ChannelError(str(error), field=error.field) from None
+        raise InvalidChannel(str(error), field=error.field) from None
     except ValidationError as error:
         field, sentences = next(iter(error.message_dict.items()))
-        raise ChannelError(" ".join(sentences), field=field) from None
+        raise InvalidChannel(" ".join(sentences), field=field) from None
     if Channel.objects.filter(name=channel.name).exclude(pk=channel.pk).exists():
-        raise ChannelError(f"There is a channel `{channel.name}` already", field="name")
+        raise InvalidChannel(f"There is a channel `{channel.name}` already", field="name")
     if channel.script and channel.follows_backups:
         sentence = "A heartbeat follows a script or the backups"
-        raise ChannelError(sentence, field="follows_backups")
+        raise InvalidChannel(sentence, field="follows_backups")
     if channel.timezone and not zone.is_known(channel.timezone):
-        raise ChannelError(
+        raise InvalidChannel(
             f"There is no time zone `{channel.timezone}`\nhint: its name is like `Europe/Berlin`",
             field="timezone",
         )
     if (channel.quiet_from is None) != (channel.quiet_until is None):
-        raise ChannelError("Quiet hours need a begin and an end", field="quiet_until")
+        raise InvalidChannel("Quiet hours need a begin and an end", field="quiet_until")
 
 
 def _checked_recipients(channel: Channel) -> list[str]:
     if channel.kind != Channel.Kind.MAIL:
         return []
     if not isinstance(channel.to, list) or not channel.to:
-        raise ChannelError("A mail channel needs recipients\nhint: a list of addresses", field="to")
+        raise InvalidChannel(
+            "A mail channel needs recipients\nhint: a list of addresses", field="to"
+        )
     if len(channel.to) > MAX_RECIPIENTS:
-        raise ChannelError(f"{MAX_RECIPIENTS} recipients are the most", field="to")
+        raise InvalidChannel(f"{MAX_RECIPIENTS} recipients are the most", field="to")
     for address in channel.to:
         try:
             validate_email(address)
         except (ValidationError, TypeError):
-            raise ChannelError(f"`{str(address)[:100]}` is no mail address", field="to") from None
+            raise InvalidChannel(f"`{str(address)[:100]}` is no mail address", field="to") from None
     return list(dict.fromkeys(channel.to))
 
 
@@ -184,7 +186,7 @@ def _checked_recipients(channel: Channel) -> list[str]:
 def _shown(channel: Channel, url: str) -> str:
     # The path of a webhook is as good as a password.
     if len(url) > MAX_URL:
-        raise ChannelError(f"A URL of {MAX_URL:,} characters is the longest", field="url")
+        raise InvalidChannel(f"A URL of {MAX_URL:,} characters is the longest", field="url")
     try:
         if channel.kind == Channel.Kind.APPRISE:
             offered_services.check(url)
@@ -193,7 +195,7 @@ def _shown(channel: Channel, url: str) -> str:
         policy = Policy(allows_private=allows_private, own_port=listener.port())
         policy.check_url(url)
     except (offered_services.ServiceRefused, AddressRefused) as error:
-        raise ChannelError(str(error), field="url") from None
+        raise InvalidChannel(str(error), field="url") from None
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}/…"
 
@@ -201,7 +203,7 @@ def _shown(channel: Channel, url: str) -> str:
 @sensitive_variables()
 def _checked_secret(secret: str) -> str:
     if not secret.isprintable() or not MIN_SECRET <= len(secret) <= MAX_SECRET:
-        raise ChannelError(
+        raise InvalidChannel(
             f"A secret has {MIN_SECRET} to {MAX_SECRET} characters on one line\nhint: let Tempo make one",
             field="secret",
         )
@@ -209,5 +211,5 @@ def _checked_secret(secret: str) -> str:
         standard_webhooks.key_of_secret(secret)
     except ValueError:
         sentence = f"What follows `{standard_webhooks.SECRET_PREFIX}` in a secret is base64"
-        raise ChannelError(sentence, field="secret") from None
+        raise InvalidChannel(sentence, field="secret") from None
     return secret

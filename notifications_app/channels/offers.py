@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from notifications_app.channels import channels
-from notifications_app.channels.channels import ChannelError
+from notifications_app.channels.channels import InvalidChannel
 from notifications_app.models import Channel, Rule
 from notifications_app.rules import rules
 from scripts_app.models import Schedule
@@ -47,6 +47,6 @@ def mail_channel(addresses: Sequence[str]) -> Channel:
             return channel
     name = ", ".join(addresses)[:100] or "Mail"
     if Channel.objects.filter(name=name).exists():
-        raise ChannelError(f"There is a channel `{name}` already", field="name")
+        raise InvalidChannel(f"There is a channel `{name}` already", field="name")
     fields = {"name": name, "kind": Channel.Kind.MAIL, "to": list(addresses)}
     return channels.save(Channel(), fields, gets_default_rule=False)

@@ -15,7 +15,7 @@ class FieldRefused(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class PresetField:
     """One line of a form. The groups of the pattern go into the preset's template."""
 
     name: str
@@ -33,7 +33,7 @@ class Preset:
 
     name: str
     label: str
-    fields: tuple[Field, ...]
+    fields: tuple[PresetField, ...]
     template: str
     help_url: str
 
@@ -60,9 +60,9 @@ def _quoted(name: str, part: str) -> str:
     return quote(unquote(part), safe={"place": ":[]", "path": "/"}.get(name, ""))
 
 
-def _server(example: str, *, default: str = "", may_have_path: bool = False) -> Field:
+def _server(example: str, *, default: str = "", may_have_path: bool = False) -> PresetField:
     path = r"(?P<path>(?:/[^/@?#\s]+)*)" if may_have_path else ""
-    return Field(
+    return PresetField(
         name="server",
         label="Server",
         pattern=rf"(?P<scheme>https?)://(?P<place>[^/@?#\s]+){path}/?",
@@ -71,9 +71,11 @@ def _server(example: str, *, default: str = "", may_have_path: bool = False) -> 
     )
 
 
-def _secret(name: str, label: str, pattern: str, example: str, *, hint: str = "") -> Field:
+def _secret(name: str, label: str, pattern: str, example: str, *, hint: str = "") -> PresetField:
     group = f"(?P<{name}>{pattern})"
-    return Field(name=name, label=label, pattern=group, example=example, is_secret=True, hint=hint)
+    return PresetField(
+        name=name, label=label, pattern=group, example=example, is_secret=True, hint=hint
+    )
 
 
 _WORD = r"[^\s/@?#]+"
@@ -83,7 +85,7 @@ PRESETS = (
         name="discord",
         label="Discord",
         fields=(
-            Field(
+            PresetField(
                 name="address",
                 label="Webhook address",
                 pattern=r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/(?P<id>\d+)/(?P<token>[\w-]+)/?",
@@ -99,7 +101,7 @@ PRESETS = (
         name="slack",
         label="Slack",
         fields=(
-            Field(
+            PresetField(
                 name="address",
                 label="Webhook address",
                 pattern=r"https://hooks\.slack\.com/services/(?P<a>\w+)/(?P<b>\w+)/(?P<c>\w+)/?",
@@ -118,7 +120,7 @@ PRESETS = (
             _secret(
                 "token", "Bot token", r"\d+:[\w-]+", "123456789:AbC", hint="@BotFather gives it."
             ),
-            Field(
+            PresetField(
                 name="chat",
                 label="Chat",
                 pattern=r"(?P<chat>-?\d+|@\w+)",
@@ -135,7 +137,7 @@ PRESETS = (
         label="ntfy",
         fields=(
             _server("https://ntfy.sh", default="https://ntfy.sh"),
-            Field(
+            PresetField(
                 name="topic",
                 label="Topic",
                 pattern=r"(?P<topic>[\w-]{1,64})",
@@ -169,7 +171,7 @@ PRESETS = (
         fields=(
             _server("https://matrix.example.org"),
             _secret("token", "Access token of a user", _WORD, "syt_abc"),
-            Field(
+            PresetField(
                 name="room",
                 label="Room",
                 pattern=r"(?P<room>[!#][\w.=/+-]+(?::[\w.-]+(?::\d+)?)?)",
@@ -184,7 +186,7 @@ PRESETS = (
         name="teams",
         label="Microsoft Teams",
         fields=(
-            Field(
+            PresetField(
                 name="address",
                 label="Workflow address",
                 pattern=r"https://(?P<place>[\w.-]+(?::\d+)?)(?P<is_power>/powerautomate/automations/direct"
@@ -219,7 +221,7 @@ PRESETS = (
                 "eyJhb.eyJpc.AbC",
                 hint="Your profile, Security.",
             ),
-            Field(
+            PresetField(
                 name="service",
                 label="Notify action",
                 pattern=r"(?:notify\.)?(?P<service>\w*)",
@@ -234,7 +236,7 @@ PRESETS = (
         name="mattermost",
         label="Mattermost",
         fields=(
-            Field(
+            PresetField(
                 name="address",
                 label="Webhook address",
                 pattern=r"(?P<scheme>https?)://(?P<place>[^/@?#\s]+)(?P<path>(?:/[^/@?#\s]+)*)/hooks/(?P<token>\w{24,32})/?",

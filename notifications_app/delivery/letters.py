@@ -28,7 +28,6 @@ class Letter:
     content: dict[str, Any]
 
     def line(self) -> str:
-        """Return the letter as the child reads it."""
         return json.dumps(asdict(self)) + "\n"
 
 
@@ -49,7 +48,6 @@ class Answer:
     recipients: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def line(self) -> str:
-        """Return the answer as the courier reads it."""
         return json.dumps(asdict(self)) + "\n"
 
     @classmethod

@@ -21,7 +21,7 @@ MAX_NAMES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condition:
+class ReportedCondition:
     """Something wrong: a sentence, and the scripts whose rules say who is told; none for the machine's own."""
 
     sentence: str
@@ -45,11 +45,11 @@ def report_backup(why: str, *, now: datetime) -> None:
     """Tell that a backup failed or is overdue, and why; with "" that the last one is well."""
     found = {}
     if why:
-        found["backup"] = Condition(sentence=f"Backup: {why}")
+        found["backup"] = ReportedCondition(sentence=f"Backup: {why}")
     follow(Event.BACKUP_FAILED, found, now=now)
 
 
-def follow(kind: Event, found: Mapping[str, Condition], *, now: datetime) -> None:
+def follow(kind: Event, found: Mapping[str, ReportedCondition], *, now: datetime) -> None:
     """Tell the conditions, by their subject, that were not there before; close the incidents of those that are over."""
     known = {incident.subject: incident for incident in _open(kind)}
     for subject, condition in found.items():
@@ -61,7 +61,7 @@ def follow(kind: Event, found: Mapping[str, Condition], *, now: datetime) -> Non
             incidents.close(incident, now=now)
 
 
-def broken_environments() -> dict[str, Condition]:
+def broken_environments() -> dict[str, ReportedCondition]:
     is_broken = Q(state=Environment.State.READY) & ~Q(fault="")
     rows = Environment.objects.filter(is_broken | Q(state=Environment.State.FAILED))
     found = {}
@@ -70,34 +70,36 @@ def broken_environments() -> dict[str, Condition]:
         if scripts:
             why = environment.fault or environment.message
             sentence = f"The environment of {_names(scripts)} is broken: {why}"
-            found[f"environment {environment.pk}"] = Condition(sentence=sentence, scripts=scripts)
+            found[f"environment {environment.pk}"] = ReportedCondition(
+                sentence=sentence, scripts=scripts
+            )
     return found
 
 
-def suspended_schedules() -> dict[str, Condition]:
+def suspended_schedules() -> dict[str, ReportedCondition]:
     rows = Schedule.objects.armed().exclude(message="").select_related("script__folder")
     found = {}
     for schedule in rows:
         script = schedule.script
         sentence = f"A schedule of {script.name} was put aside: {schedule.message}"
-        found[f"schedule {schedule.pk}"] = Condition(
+        found[f"schedule {schedule.pk}"] = ReportedCondition(
             sentence=sentence, script=script, scripts=[script]
         )
     return found
 
 
-def low_disk() -> dict[str, Condition]:
+def low_disk() -> dict[str, ReportedCondition]:
     why = disk_space.why_nothing_starts()
     if not why:
         return {}
-    return {"disk": Condition(sentence=f"No new run starts: {why}")}
+    return {"disk": ReportedCondition(sentence=f"No new run starts: {why}")}
 
 
 def _open(kind: Event) -> list[Incident]:
     return list(Incident.objects.filter(kind=kind, recovered_at=None))
 
 
-def _begin(kind: Event, subject: str, condition: Condition, now: datetime) -> None:
+def _begin(kind: Event, subject: str, condition: ReportedCondition, now: datetime) -> None:
     incident = incidents.begin(kind, condition.script, subject, now=now)
     if incident is None:
         return
@@ -111,7 +113,7 @@ def _begin(kind: Event, subject: str, condition: Condition, now: datetime) -> No
     )
 
 
-def _listeners(kind: Event, condition: Condition) -> dict[Channel, Rule | None]:
+def _listeners(kind: Event, condition: ReportedCondition) -> dict[Channel, Rule | None]:
     all_rules = book.current().rules
     found: dict[Channel, Rule | None] = {}
     if not condition.scripts:

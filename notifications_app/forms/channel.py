@@ -7,7 +7,7 @@ from django import forms
 from django.views.decorators.debug import sensitive_variables
 
 from notifications_app.channels import channels, presets
-from notifications_app.channels.channels import ChannelError
+from notifications_app.channels.channels import InvalidChannel
 from notifications_app.channels.presets import FieldRefused, Preset
 from notifications_app.models import Channel
 from scripts_app.models import Script
@@ -80,7 +80,7 @@ class ChannelForm(forms.Form):
         secret = self.cleaned_data.get("secret", "")
         try:
             return channels.save(self.channel, values, url=self._url(), secret=secret)
-        except ChannelError as refusal:
+        except InvalidChannel as refusal:
             self.add_error(self._field_of(refusal.field), str(refusal))
         except FieldRefused as refusal:
             self.add_error(PART + refusal.field, str(refusal))

@@ -20,7 +20,7 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S %Z"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class DigestLine:
     """A script in a digest, with the address of its page or run where there is one."""
 
     title: str
@@ -38,7 +38,7 @@ class Report:
     facts: list[tuple[str, str]] = field(default_factory=list)
     output: str = ""
     link: str = ""
-    lines: list[Line] = field(default_factory=list)
+    lines: list[DigestLine] = field(default_factory=list)
     more: int = 0  # lines that are left out
 
 
@@ -47,7 +47,7 @@ def report_on(rows: Sequence[Delivery]) -> Report:
     if len(rows) == 1:
         return _report_on_one(rows[0])
     shown = _one_a_script(rows)
-    lines = [Line(title=row.title, link=_link(row)) for row in shown[:MAX_LINES]]
+    lines = [DigestLine(title=row.title, link=_link(row)) for row in shown[:MAX_LINES]]
     more = max(0, len(shown) - MAX_LINES)
     facts = [fact for row in rows for fact in _own_facts(row)]
     return Report(title=titles.of_digest(rows), facts=facts, lines=lines, more=more)
@@ -81,7 +81,8 @@ def _facts(row: Delivery, run: Run | None) -> list[tuple[str, str]]:
         facts.append(("Script", plain.line(_script_words(row))))
     if run is None:
         return facts
-    facts.append(("Run", f"#{run.pk}, {run.get_status_display().lower()}, {run.trigger}"))
+    facts.append(("Run", f"#{run.pk}, {run.get_status_display().lower()}"))
+    facts.append(("Trigger", run.get_trigger_display()))
     why, error = ends.reason_and_last_line(run)
     if why:
         facts.append(("Reason", plain.shortened(plain.block(why), MAX_REASON)))

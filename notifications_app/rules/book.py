@@ -15,6 +15,7 @@ from notifications_app.models import Channel, Event, Incident, Rule
 from runs_app.history import history
 from runs_app.models import Run, RunQuerySet
 from runs_app.states import Kind, Reason, Status
+from tempo_site.lib.sqlite.prepared import PreparedQuery
 
 KEPT_FOR = timedelta(seconds=30)
 # Nobody has to be told that what was switched off, paused or replaced did not run.
@@ -127,8 +128,11 @@ def unannounced() -> RunQuerySet:
 
 
 def has_unannounced() -> bool:
-    # Not `exists()`, which drops the order: without that the database reads all runs that ended, in each pass.
-    return unannounced().values_list("pk", flat=True).first() is not None
+    return _FIRST_UNANNOUNCED.first() is not None
+
+
+# Not `exists()`, which drops the order: without that the database reads all runs that ended, in each pass.
+_FIRST_UNANNOUNCED = PreparedQuery(lambda: unannounced().only("pk")[:1])
 
 
 def is_end_heard(run: Run, status: str, fields: Mapping[str, Any]) -> bool:

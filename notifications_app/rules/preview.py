@@ -42,7 +42,7 @@ class Told:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preview:
+class RulePreview:
     """The number of events by kind, in words, and the newest of them. `is_cut`: the history is longer than the look.
 
     `unknown` are the events, in words, that the rule asks for and the history of runs does not know.
@@ -64,7 +64,7 @@ class Streaks:
     missing: Counter[int] = field(default_factory=Counter)
 
 
-def preview(rule: Rule, *, now: datetime) -> Preview:
+def preview(rule: Rule, *, now: datetime) -> RulePreview:
     scripts = scripts_of_rule(rule)
     runs = _runs_since(now - SPAN)
     streaks = Streaks()
@@ -79,7 +79,7 @@ def preview(rule: Rule, *, now: datetime) -> Preview:
             counts[event] += 1
             at = run.finished_at or run.created_at
             newest.append(Told(run=run.pk, script=script, sentence=words.EVENTS[event], at=at))
-    return Preview(
+    return RulePreview(
         total=counts.total(),
         counts=[(words.EVENTS[event], counts[event]) for event in Event if counts[event]],
         newest=newest[: -MAX_EXAMPLES - 1 : -1],

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 
 from notifications_app import lookup
 from notifications_app.channels import offers
-from notifications_app.channels.channels import ChannelError
+from notifications_app.channels.channels import InvalidChannel
 from notifications_app.delivery import trial
 from notifications_app.views.access import for_staff
 from tempo_site import auth
@@ -25,7 +25,7 @@ def mail_to_offer(request: auth.SignedInRequest, pk: int) -> HttpResponse:
         return redirect("notifications")
     try:
         offers.accept_mail_to(schedule)
-    except ChannelError as refusal:
+    except InvalidChannel as refusal:
         messages.error(request, str(refusal))
     else:
         messages.success(

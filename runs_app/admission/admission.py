@@ -22,6 +22,7 @@ from runs_app.programs import registry
 from runs_app.programs.wait_conditions import ONE_BY_ONE, Situation
 from runs_app.states import Kind, Reason, Status
 from scripts_app.environments import environments
+from scripts_app.files import users
 from scripts_app.models import Environment, Script
 from tempo_site.lib.sqlite.prepared import Given, PreparedQuery
 from tempo_site.stored_settings import limits, store
@@ -188,13 +189,18 @@ def _follows_one_of(begin: Sequence[Run], run: Run) -> bool:
 
 
 def set_begun(run: Run, now: datetime) -> None:
-    """Set what a run that begins gets: status, folder and environment. The caller stores it."""
+    """Set what a run that begins gets: status, folder and environment. The caller stores it, in a transaction.
+
+    In there the script gets its user at its first run, which would take a commit of its own behind that.
+    """
     if run.script and run.environment_id is None:  # a run that repeats another has that one's
         run.environment = run.script.environment
     run.status = Status.STARTING
     run.reason = Reason.NONE
     run.folder = execution.new_folder_name(run, now)
     run.handed_over_at = now
+    if run.script:
+        users.assign(run.script)
 
 
 def _begin(run: Run, now: datetime) -> bool:

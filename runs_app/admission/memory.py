@@ -29,9 +29,9 @@ def _left_in_cgroup() -> int | None:
     # Bytes up to the memory limit of a container or a systemd unit; None where no limit is to be seen.
     try:
         folder = CGROUPS / _own_cgroup()
-        limit = (folder / "memory.max").read_text().strip()
-        used = int((folder / "memory.current").read_text())
-        cached = _cached_bytes((folder / "memory.stat").read_text())
+        limit = machine.read_figures(folder / "memory.max").strip()
+        used = int(machine.read_figures(folder / "memory.current"))
+        cached = _cached_bytes(machine.read_figures(folder / "memory.stat"))
         if limit == "max":
             return None
         return max(0, int(limit) - used + cached)
@@ -40,7 +40,7 @@ def _left_in_cgroup() -> int | None:
 
 
 def _own_cgroup() -> str:
-    for line in OWN_CGROUP.read_text().splitlines():
+    for line in machine.read_figures(OWN_CGROUP).splitlines():
         if line.startswith("0::"):
             return line.removeprefix("0::").lstrip("/")
     raise ValueError("no cgroup of version 2")

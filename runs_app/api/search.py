@@ -19,7 +19,7 @@ SearchCursor = Annotated[str, Query(default="", pattern=r"^(\d{1,15}\.\d{1,15})?
 From = Annotated[str, Query(default="", alias="from")]
 
 
-class FoundLine(BaseModel):
+class FoundLineOut(BaseModel):
     """A line that was found; `before` and `after` are the lines around it. Long lines are cut, which `…` says."""
 
     run: int
@@ -37,7 +37,7 @@ class FoundPage(BaseModel):
     when all were searched: then the search is `complete`. `indexed_percent` below 100: the index is being rebuilt.
     """
 
-    items: list[FoundLine]
+    items: list[FoundLineOut]
     next_cursor: str | None
     searched_back_to: datetime | None
     complete: bool
@@ -79,7 +79,9 @@ def search_output(
 
 def found_page(results: search.Results, asked: query.Query) -> FoundPage:
     next_cursor = str(results.next_cursor) if results.next_cursor else None
-    items = [FoundLine.model_construct(**found_lines.as_json(hit, asked)) for hit in results.hits]
+    items = [
+        FoundLineOut.model_construct(**found_lines.as_json(hit, asked)) for hit in results.hits
+    ]
     return FoundPage.model_construct(
         items=items,
         next_cursor=next_cursor,

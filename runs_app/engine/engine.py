@@ -21,6 +21,7 @@ from django_q.monitor import monitor
 from django_q.pusher import pusher
 from django_q.worker import worker
 
+from runs_app import launcher_client
 from runs_app.engine import housekeeping, reconcile, self_check
 from runs_app.engine.health_checker import HealthChecker
 from runs_app.engine.indexer_thread import IndexerThread
@@ -78,6 +79,8 @@ class Engine:
     def start(self) -> None:
         """Take the data folder, reconcile open runs, start the threads. Raises DataFolderInUse after 15 s."""
         self._lock = self.settler.self_check.engine_lock = take_lock(wait_s=LOCK_TIMEOUT_S)
+        with contextlib.suppress(launcher_client.LauncherError):
+            launcher_client.launcher.ping()  # answered once what a predecessor left has been ended
         now = timezone.now()
         OrmQ.objects.all().update(lock=now)  # what a dead predecessor had taken is free again
         housekeeping.ensure_schedules(now=now)

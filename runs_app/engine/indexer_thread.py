@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_S = 3.0  # after the start of the service
 GATHER_S = 2.0  # runs that end within this time are indexed together
+IDLE_S = 20.0  # a new connection costs as much as the index of ten small runs
 MIN_REST_S = 0.05
 AFTER_ERROR_S = 30.0
 LOOK_S = 3600.0  # for files that were deleted, and for months of which no run is left
@@ -37,8 +38,9 @@ class IndexerThread:
             indexer.start()
             while not self._stopping.is_set():
                 self._index_all()
-                connections.close_all()  # a connection that is seldom used would only take memory
-                self._woken.wait(LOOK_S)
+                if not self._woken.wait(IDLE_S):
+                    connections.close_all()  # a connection that is seldom used would only take memory
+                    self._woken.wait(LOOK_S - IDLE_S)
                 self._woken.clear()
                 self._stopping.wait(GATHER_S)
             indexer.stop()

@@ -43,7 +43,10 @@ DAMAGED = "Its `exit.json` is damaged, so how it ended is not known."
 NOT_KNOWN = "so how it would have ended is not known."
 MACHINE_DOWN = f"The machine went down while it was under way, {NOT_KNOWN}"
 KILLED = f"Its supervisor was killed, or could not write down the end, {NOT_KNOWN}"
-KILLED_OR_DOWN = f"Its supervisor was killed, or the machine went down, {NOT_KNOWN}"
+KILLED_OR_DOWN = (
+    "Its supervisor was killed, or could not write down the end, or the machine went down, "
+    + NOT_KNOWN
+)
 NEVER_BEGAN = "It was handed to the launcher again and again, and never began."
 WITHOUT_FOLDER = (
     "Its folder below runs/ was removed while it was under way, so how it ended is not known."
@@ -89,8 +92,11 @@ def _look_into_folder(run: Run, now: datetime) -> End | bool:
         verdict = run_folder.read_object(folder, launcher_files.temporary(EXIT))
         if verdict is not None and runner_report.is_ours(verdict):
             return _conclude(run, folder, verdict, now)
-        if run_folder.read(folder, CLAIM) == execution.CLAIMED_BY_CANCEL:
+        claim = run_folder.read(folder, CLAIM) or b""
+        if claim == execution.CLAIMED_BY_CANCEL:
             return End(run=run, status=Status.CANCELLED, fields={"reason": Reason.USER})
+        if claim.startswith(execution.CLAIMED_TO_FAIL):
+            return _fail(run, claim.removeprefix(execution.CLAIMED_TO_FAIL))
         return _lose(run, folder, path, _why_it_is_lost(folder))
 
 
@@ -214,14 +220,8 @@ def hand_over_again(run: Run, *, now: datetime) -> None:
     if run.cancel_requested_at:
         execution.enforce_cancel(run, now=now)
         return
-    if execution.is_handed_over_in_vain(run) and execution.take_claim(run):
-        finish.end(
-            run,
-            Status.FAILED,
-            now=now,
-            reason=Reason.COULD_NOT_START,
-            message=NEVER_BEGAN,
-        )
+    if execution.is_handed_over_in_vain(run):
+        execution.fail(run, Reason.COULD_NOT_START, NEVER_BEGAN, now=now)
         return
     logger.warning("run %s was not begun, handing it over again", run.pk)
     Run.objects.filter(pk=run.pk).update(handed_over_at=now)
@@ -276,9 +276,10 @@ def _mark_running(run: Run, folder: int, now: datetime) -> bool:
     if _is_young(run, now) and not _is_overdue(run, now):
         return False  # a run that is over soon is written once, at its end
     run.late_ms = late_ms(run, started_at)
-    row = Run.objects.filter(pk=run.pk, status=Status.STARTING)
-    has_moved = row.move(
-        Status.RUNNING,
+    has_moved = hot_statements.update_run(
+        run.pk,
+        among=[Status.STARTING],
+        status=Status.RUNNING,
         started_at=started_at,
         late_ms=run.late_ms,
         **runner_report.isolation_fields(state),
@@ -313,6 +314,14 @@ def _conclude(
     }
     fields = ends.with_explanation(run, status, fields, reads_log=True)
     return End(run=run, status=status, fields=fields)
+
+
+def _fail(run: Run, why: bytes) -> End:
+    fields = {
+        "reason": Reason.COULD_NOT_START,
+        "message": runner_report.message(why.decode(errors="replace")),
+    }
+    return End(run=run, status=Status.FAILED, fields=fields)
 
 
 def _lose(

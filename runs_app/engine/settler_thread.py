@@ -27,6 +27,8 @@ PAUSE_AFTER_ERROR_S = 1.0
 
 
 class SettlerThread:
+    _bell: socket.socket  # of `run`
+
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
         self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -41,56 +43,60 @@ class SettlerThread:
             os.write(self._wake, b"x")
 
     def run(self) -> None:
-        bell = wakeup.listen(wakeup.STATE)
+        self._bell = wakeup.listen(wakeup.STATE)
         try:
             while not self._stopping.is_set():
                 # The bell is kept through errors: on a read-only disk no other could be hung.
                 try:
-                    self.self_check.heal_folders()
-                    bell = self._hung(bell)
-                    self._step(bell)
+                    self._step()
                 except* Exception as failures:
                     for error in failures.exceptions:
                         log_failure("settler", error)
                         ballast.give_up_if_full(error)
                     self.duties.hurry(SELF_CHECK)
+                    self._next_pass_at = 0.0
                     self._stopping.wait(PAUSE_AFTER_ERROR_S)
             reconcile.reconcile_all(now=timezone.now())
             history.mark_archived(now=timezone.now())
         finally:
-            bell.close()
+            self._bell.close()
 
-    def _hung(self, bell: socket.socket) -> socket.socket:
-        hung = wakeup.hung(bell, wakeup.STATE)
-        if hung is not bell:
-            bell.close()
-        return hung
-
-    def _step(self, bell: socket.socket) -> None:
+    def _step(self) -> None:
         # Wait for a bell or for the next pass, and do what it asks for.
         next_at = self._next_pass_at
         if self._look_again_at is not None:
             next_at = min(next_at, self._look_again_at)
         wait_s = max(0.0, next_at - time.monotonic())
-        rung, _, _ = select.select([bell.fileno(), self._woken], [], [], wait_s)
+        rung, _, _ = select.select([self._bell.fileno(), self._woken], [], [], wait_s)
         if self._woken in rung:
             os.read(self._woken, 4096)
             self._next_pass_at = 0.0
-        if bell.fileno() in rung:
+        if self._bell.fileno() in rung:
             # Starts go before book-keeping: rings that come close together are answered together, and a run of a few
             # milliseconds is settled once, at its end.
             self._stopping.wait(SETTLE_TOGETHER_S)
-            wakeup.drain(bell)
+            wakeup.drain(self._bell)
             self._reconcile()
         elif self._look_again_at is not None and time.monotonic() >= self._look_again_at:
             self._reconcile()
         if time.monotonic() >= self._next_pass_at:
-            is_active = self.duties.do_due(now=timezone.now())
-            self.last_pass_at = time.monotonic()
-            pause_s = IDLE_PASS_S
-            if is_active:
-                pause_s = PASS_S
-            self._next_pass_at = time.monotonic() + pause_s
+            self._pass()
+
+    def _pass(self) -> None:
+        self.self_check.heal_folders()
+        self._hang_again()
+        is_active = self.duties.do_due(now=timezone.now())
+        self.last_pass_at = time.monotonic()
+        pause_s = IDLE_PASS_S
+        if is_active:
+            pause_s = PASS_S
+        self._next_pass_at = time.monotonic() + pause_s
+
+    def _hang_again(self) -> None:
+        hung = wakeup.hung(self._bell, wakeup.STATE)
+        if hung is not self._bell:
+            self._bell.close()
+            self._bell = hung
 
     def _reconcile(self) -> None:
         now = timezone.now()

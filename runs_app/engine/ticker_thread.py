@@ -14,8 +14,7 @@ from runs_app.scheduler import clock_changes, ticker
 from runs_app.scheduler.clock_changes import ClockWatch
 from tempo_site.lib import waking_broker
 
-SERVE_TOGETHER = 20  # about as many as may begin at once: these do not wait for the rows of others
-SERVE_TOGETHER_BEHIND = 60  # of a crowd, once the first have begun
+ROWS_FIRST_S = 1.0  # so long a crowd may keep the thread from all else
 # Where moments come one by one and faster than each can have a transaction, they share it with those that come soon:
 # every transaction keeps everybody else from the write lock.
 ROUNDS_WITHOUT_REST = 3
@@ -51,7 +50,7 @@ class TickerThread:
                 rounds += 1
                 if rounds > ROUNDS_WITHOUT_REST and not is_past(next_at, by=SERVE_TOGETHER_WITHIN):
                     self._stopping.wait(SERVE_TOGETHER_WITHIN.total_seconds())
-                self._serve(is_first=rounds == 1)
+                self._serve()
             self.last_pass_at = time.monotonic()  # behind the work: a pass that fails is not a pass
             self._duties.do_due(now=timezone.now())
             if is_due:
@@ -72,21 +71,18 @@ class TickerThread:
             )  # else queued tasks wait for that moment
             self._is_clock_set_back = False
 
-    def _serve(self, *, is_first: bool) -> None:
-        # Due alarms become runs that begin at once. Of those that were queued all the same, some may begin by now: the
-        # task that is queued with them is their net. It is heard behind that, as a pusher that wakes meanwhile contends
-        # for the write lock. Where more alarms are due than fit into one transaction, the others get their rows first,
-        # and admission is left to the task.
+    def _serve(self) -> None:
+        # Due alarms become runs that begin at once. Of a crowd, all get their rows first: scripts that start meanwhile
+        # would keep the cores from that. What was queued is admitted here: the task that is queued with it is the net,
+        # and heard behind that, as a pusher that wakes meanwhile contends for the write lock.
+        give_up_at = time.monotonic() + ROWS_FIRST_S
+        is_crowd = True
         with waking_broker.held():
-            ticker.step(now=timezone.now(), limit=most_together(is_first=is_first))
-            if is_first and waking_broker.is_ring_due():
+            while is_crowd and time.monotonic() < give_up_at:
+                most = ticker.SERVE_TOGETHER
+                is_crowd = ticker.step(now=timezone.now(), limit=most) == most
+            if waking_broker.is_ring_due():
                 admission.admit(now=timezone.now())
-
-
-def most_together(*, is_first: bool) -> int:
-    if is_first:
-        return SERVE_TOGETHER
-    return SERVE_TOGETHER_BEHIND
 
 
 def is_past(moment: datetime | None, *, by: timedelta = timedelta()) -> bool:

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 MAX_SPEC_BYTES = 2**20
 CLAIMED_BY_CANCEL = b"cancelled\n"
+CLAIMED_TO_FAIL = b"failed\n"  # followed by the message
 REFUSED_FOR_LONG_S = 60.0
 
 # What this process has handed over; lost with it, which only means that an unclaimed folder is handed over once more.
@@ -56,12 +57,14 @@ def hand_over_new(run: Run, *, now: datetime) -> bool:
         prepare_folder(run, found.plain)
         launcher_client.launcher.start(run.folder, secrets=found.secrets)
     except variables.SecretUnreadable as error:
-        _fail(run, Reason.COULD_NOT_START, str(error), now)
+        fail(run, Reason.COULD_NOT_START, str(error), now=now)
     except NothingToRun as error:
-        _fail(run, error.reason, str(error), now)
+        fail(run, error.reason, str(error), now=now)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        _fail(run, Reason.COULD_NOT_START, f"Its folder could not be written: {why}.", now)
+        # Nor could a claim be written there; but without a spec nothing begins.
+        message = f"Its folder could not be written: {why}."
+        _end_as_failed(run, Reason.COULD_NOT_START, message, now)
     except launcher_client.LauncherRefused as refusal:
         _fail_if_refused_for_long(run, str(refusal), now)
     except launcher_client.LauncherError as error:
@@ -74,7 +77,14 @@ def hand_over_new(run: Run, *, now: datetime) -> bool:
     return False
 
 
-def _fail(run: Run, reason: Reason, message: str, now: datetime) -> None:
+def fail(run: Run, reason: Reason, message: str, *, now: datetime) -> None:
+    """End a run that no runner has begun; then none begins it. Raises OSError where that cannot be seen to."""
+    # An order of before may still lie with the launcher. Where a runner was faster, its verdict tells the end.
+    if take_claim(run, CLAIMED_TO_FAIL + message.encode(errors="replace")):
+        _end_as_failed(run, reason, message, now)
+
+
+def _end_as_failed(run: Run, reason: Reason, message: str, now: datetime) -> None:
     finish.end(
         run,
         Status.FAILED,
@@ -94,7 +104,7 @@ def _fail_if_refused_for_long(
     logger.warning("run %s was refused by the launcher: %s", run.pk, refusal)
     if time.monotonic() - since <= REFUSED_FOR_LONG_S or was_accepted(run):
         return
-    _fail(run, Reason.COULD_NOT_START, f"The launcher refused: {refusal}", now)
+    fail(run, Reason.COULD_NOT_START, f"The launcher refused: {refusal}", now=now)
 
 
 def was_accepted(run: Run) -> bool:
@@ -125,9 +135,8 @@ def forget_ended() -> None:
 def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain) -> None:
     """Make `runs/<yyyy-mm>/<id>-<random>/` with code, `tmp/` and, last, the spec. May be repeated."""
     folder = paths.run_folder(run.folder)
-    with run_folder.opened(folder) as descriptor:
-        if descriptor is not None and _has_usable_spec(descriptor):
-            return  # handed over before: a runner may be at work, and what it opened to the script are these files
+    if folder.is_dir() and _is_prepared(folder):
+        return  # handed over before: a runner may be at work, and what it opened to the script are these files
     paths.make_passable(folder)
     paths.make_closed(folder / run_folder.TEMPORARY)
     spec = execution_spec.write_spec(run, folder, plain)
@@ -137,6 +146,11 @@ def prepare_folder(run: Run, plain: Mapping[str, str] = variables.NOTHING.plain)
         mode=0o600,
         durable=False,
     )
+
+
+def _is_prepared(path: Path) -> bool:
+    with run_folder.opened(path) as folder:
+        return folder is not None and _has_usable_spec(folder)
 
 
 def _has_usable_spec(folder: int) -> bool:
@@ -230,19 +244,22 @@ def enforce_cancel(run: Run, *, now: datetime) -> None:
         logger.warning("run %s could not be cancelled yet: %s", run.pk, error)
 
 
-def take_claim(run: Run) -> bool:
-    """Take the claim in the runner's place, so that the run can never begin; False when a runner has it."""
+def take_claim(run: Run, content: bytes = CLAIMED_BY_CANCEL) -> bool:
+    """Take the claim in the runner's place, so that the run can never begin; False when somebody has it.
+
+    The content tells what the run is to end as, should this process not come to store that.
+    """
     path = paths.run_folder(run.folder)
     with run_folder.opened(path) as folder:
         if folder is not None:
-            return _write_claim(folder)
+            return _write_claim(folder, content)
     paths.make_passable(path)  # hand_over may be about to: then it finds the claim taken
     with run_folder.opened(path) as folder:
         if folder is None:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-        return _write_claim(folder)
+        return _write_claim(folder, content)
 
 
-def _write_claim(folder: int) -> bool:
+def _write_claim(folder: int, content: bytes) -> bool:
     # Whole or not at all: an empty claim is a runner's.
-    return files.create_whole(Path(run_folder.CLAIM), CLAIMED_BY_CANCEL, dir_fd=folder)
+    return files.create_whole(Path(run_folder.CLAIM), content, dir_fd=folder)

@@ -60,7 +60,6 @@ def _script(row: ListedScript) -> dict[str, Any]:
 
 
 def table_of_schedules(*, now: datetime) -> Table:
-    """Return the schedules of all scripts."""
     schedules = Schedule.objects.filter(script__deleted_at=None).order_by("script__slug", "pk")
     rows = [_schedule(schedule, now) for schedule in outlook.with_pause(schedules)]
     return Table(name="schedules", columns=SCHEDULES, rows=rows)

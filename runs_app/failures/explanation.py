@@ -9,7 +9,7 @@ from django.db import models
 from runs_app.failures import actions, fingerprint, traceback_reader
 from runs_app.failures.actions import Action
 from runs_app.failures.own_code import OwnCode
-from runs_app.failures.traceback_reader import Error, ErrorOutput, Frame, Report
+from runs_app.failures.traceback_reader import Error, ErrorOutput, StackFrame, TracebackReport
 from runs_app.states import Reason, Status
 
 MAX_TITLE, MAX_DETAIL, MAX_HINT, MAX_CODE = 300, 1500, 500, 300  # characters
@@ -67,7 +67,7 @@ class Explanation:
     kind: str
     fingerprint: str
     detail: str = ""
-    frame: Frame | None = None
+    frame: StackFrame | None = None
     hint: str = ""
     actions: tuple[Action, ...] = ()
     last_line: str = ""  # of the traceback, as Python wrote it
@@ -133,7 +133,7 @@ def explain(lines: Iterable[str], end: RunEnd, own: OwnCode) -> Explanation | No
     return _by_last_words(output, end)
 
 
-def _telling_report(output: ErrorOutput) -> Report | None:
+def _telling_report(output: ErrorOutput) -> TracebackReport | None:
     # What did not end the script may still be why it gave up, unless it said so in words of its own.
     if output.report is not None:
         return output.report
@@ -191,7 +191,9 @@ def _by_signal(output: ErrorOutput, end: RunEnd, own: OwnCode) -> Explanation:
     )
 
 
-def _by_report(report: Report, output: ErrorOutput, end: RunEnd, own: OwnCode) -> Explanation:
+def _by_report(
+    report: TracebackReport, output: ErrorOutput, end: RunEnd, own: OwnCode
+) -> Explanation:
     parts, last = report.parts, report.last
     told = parts[0] if len(parts) == 1 else last
     frames = _own_frames(report, own)
@@ -246,7 +248,7 @@ def _by_last_words(output: ErrorOutput, end: RunEnd) -> Explanation:
 
 
 def _details(
-    report: Report, told: Error, kind: FailureKind, output: ErrorOutput, end: RunEnd
+    report: TracebackReport, told: Error, kind: FailureKind, output: ErrorOutput, end: RunEnd
 ) -> list[str]:
     lines = []
     if end.message and not end.words.startswith(_SAME_AS_TRACEBACK):
@@ -275,7 +277,7 @@ def _first_other(causes: list[Error], last: Error) -> Error | None:
     return None
 
 
-def _own_frames(report: Report, own: OwnCode) -> list[Frame]:
+def _own_frames(report: TracebackReport, own: OwnCode) -> list[StackFrame]:
     # An error of another process was raised there; this process only waited for it.
     remote = [cause for cause in report.causes if cause.is_remote]
     for error in [*report.parts, *remote, report.last, *report.causes]:
@@ -299,7 +301,7 @@ def _short_type(error: Error) -> str:
     return error.type.rpartition(".")[2]
 
 
-def _cut(frame: Frame) -> Frame:
+def _cut(frame: StackFrame) -> StackFrame:
     return replace(frame, code=_short(frame.code, MAX_CODE))
 
 

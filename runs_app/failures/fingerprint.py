@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
-from runs_app.failures.traceback_reader import Frame
+from runs_app.failures.traceback_reader import StackFrame
 
 MAX_FRAMES = 10  # the innermost
 LENGTH = 16  # characters
@@ -13,7 +13,7 @@ _SPACE = re.compile(r"\s+")
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|(?:/[\w.-]+)+|0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+")
 
 
-def of_error(types: Iterable[str], frames: Sequence[Frame]) -> str:
+def of_error(types: Iterable[str], frames: Sequence[StackFrame]) -> str:
     """Return the fingerprint of an error by its types and the script's own frames; line numbers do not count."""
     parts = [*types]
     seen = set[str]()

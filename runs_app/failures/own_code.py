@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 
-from runs_app.failures.traceback_reader import Frame
+from runs_app.failures.traceback_reader import StackFrame
 from runs_app.models import Run
 from tempo_site.lib import paths
 
@@ -25,14 +25,14 @@ class OwnCode:
                 return file.removeprefix(prefix)
         return ""
 
-    def frames(self, frames: Iterable[Frame]) -> list[Frame]:
+    def frames(self, frames: Iterable[StackFrame]) -> list[StackFrame]:
         """Return the script's own frames, with the names of its files."""
         found = []
         for frame in frames:
             name = self.name(frame.file)
             if name:
                 found.append(
-                    Frame(file=name, line=frame.line, function=frame.function, code=frame.code)
+                    StackFrame(file=name, line=frame.line, function=frame.function, code=frame.code)
                 )
         return found
 

@@ -22,7 +22,7 @@ _MAX_DIGITS = 9  # of a line's number
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class StackFrame:
     file: str
     line: int
     function: str
@@ -39,7 +39,7 @@ class Error:
     is_remote: bool = False  # in another process
     headline: str = ""
     more: list[str] = field(default_factory=list)
-    frames: deque[Frame] = field(default_factory=lambda: deque(maxlen=MAX_FRAMES))
+    frames: deque[StackFrame] = field(default_factory=lambda: deque(maxlen=MAX_FRAMES))
 
     @property
     def type(self) -> str:
@@ -53,7 +53,7 @@ class Error:
 
 
 @dataclass(kw_only=True)
-class Report:
+class TracebackReport:
     """A traceback as Python prints it: errors in their order on paper, the first cause first."""
 
     errors: list[Error]
@@ -97,28 +97,28 @@ class Report:
 class ErrorOutput:
     """What stderr says: the traceback that ended the script, one that did not, a dump of its stack, other lines."""
 
-    report: Report | None = None
-    harmless: Report | None = None
+    report: TracebackReport | None = None
+    harmless: TracebackReport | None = None
     fatal: str = ""  # faulthandler's reason
-    dump: list[Frame] = field(default_factory=list)  # the innermost first
+    dump: list[StackFrame] = field(default_factory=list)  # the innermost first
     before: list[str] = field(default_factory=list)  # plain lines up to the last traceback
     after: list[str] = field(default_factory=list)  # plain lines behind it
 
 
 def read(lines: Iterable[str]) -> ErrorOutput:
     """Read lines of stderr, the last traceback counts. Takes a time in proportion to their length; never raises."""
-    reader = _Reader()
+    reader = _TracebackReader()
     for line in lines:
         reader.read(line)
     return reader.found()
 
 
-class _Reader:
+class _TracebackReader:
     def __init__(self) -> None:
         self.output = ErrorOutput()
         self.before: deque[str] = deque(maxlen=MAX_PLAIN_LINES)
         self.after: deque[str] = deque(maxlen=MAX_PLAIN_LINES)
-        self.report: Report | None = None
+        self.report: TracebackReport | None = None
         self.error: Error | None = None  # the one whose lines are being read
         self.is_in_frames = False
         self.is_in_message = False
@@ -211,7 +211,7 @@ class _Reader:
         self.is_in_message = self.is_joined = self.is_part = False
 
     def _begin_report(self) -> None:
-        self.report = Report(errors=[], opening=self.opening)
+        self.report = TracebackReport(errors=[], opening=self.opening)
         self.opening = ""
         self.before.extend(self.after)
         self.after.clear()
@@ -226,7 +226,7 @@ class _Reader:
         frame = self.error.frames[-1]
         if not frame.code and not line.lstrip().startswith("["):  # [Previous line repeated ...]
             code = line.strip()
-            self.error.frames[-1] = Frame(
+            self.error.frames[-1] = StackFrame(
                 file=frame.file, line=frame.line, function=frame.function, code=code
             )
 
@@ -262,5 +262,5 @@ class _Reader:
             self.after.append(line)
 
 
-def _frame(file: str, line: str, function: str) -> Frame:
-    return Frame(file=file, line=int(line[:_MAX_DIGITS]), function=function)
+def _frame(file: str, line: str, function: str) -> StackFrame:
+    return StackFrame(file=file, line=int(line[:_MAX_DIGITS]), function=function)

@@ -210,15 +210,23 @@ def archive(run: Run, path: Path) -> None:
         remove_temporary(run, folder)
         # The file is whole when it is there, and written before anything is removed of what it holds.
         if not run_folder.has(folder, ARCHIVE):
-            content = json.dumps(summary(run, path)).encode()
+            content = json.dumps(summary(run, folder)).encode()
+            _take_file_of_spec(folder)
             launcher_files.write(ARCHIVE, content, dir_fd=folder)
-        for name in run_folder.names(folder) - KEPT:
-            if not run_folder.is_directory(folder, name):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=folder)
+        for name in run_folder.files_in(folder) - KEPT:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
 
 
-def summary(run: Run, folder: Path) -> dict[str, Any]:
+def _take_file_of_spec(folder: int) -> None:
+    # Nobody needs the specification any more. A file deleted and another one made cost the more, the more files the
+    # file system has deleted in the last minutes: ext4 passes over each of them.
+    if run_folder.is_own_file(folder, run_folder.SPEC):
+        beside = launcher_files.temporary(ARCHIVE)
+        os.rename(run_folder.SPEC, beside, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def summary(run: Run, folder: int) -> dict[str, Any]:
     """Return the content of `run.json`, from which a row could be rebuilt: identity, state, verdict, line index."""
     return {
         "v": 1,
@@ -249,16 +257,13 @@ def remove_temporary(run: Run, folder: int) -> None:
         launcher_client.launcher.remove(run.folder, "tmp")
 
 
-def _runner_files(folder: Path) -> dict[str, Any]:
-    with run_folder.opened(folder) as descriptor:
-        if descriptor is None:
-            return {"state": None, "exit": None, "index": []}
-        index = run_folder.read(descriptor, "output.idx", max_bytes=MAX_INDEX_BYTES)
-        return {
-            "state": run_folder.read_object(descriptor, "state.json"),
-            "exit": run_folder.read_object(descriptor, "exit.json"),
-            "index": _offsets(index or b""),
-        }
+def _runner_files(folder: int) -> dict[str, Any]:
+    index = run_folder.read(folder, "output.idx", max_bytes=MAX_INDEX_BYTES)
+    return {
+        "state": run_folder.read_object(folder, run_folder.STATE),
+        "exit": run_folder.read_object(folder, run_folder.EXIT),
+        "index": _offsets(index or b""),
+    }
 
 
 def _offsets(index: bytes) -> list[int]:

@@ -16,6 +16,7 @@ FILE_MODE = 0o600
 FILE_RIGHTS, FOLDER_RIGHTS = 0o600, 0o700  # of the owner
 _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _RESERVED_BYTES = 4096
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_BYTES = 64 * 1024
 _Result = TypeVar("_Result")
 
@@ -92,10 +93,14 @@ def secure(name: str, *, dir_fd: int) -> None:
 def reserve(name: str, *, dir_fd: int) -> None:
     """Reserve 4 KiB, so that `name` can be written on a disk that has become full meanwhile. Raise OSError."""
     fd = open_or_create(temporary(name), dir_fd=dir_fd)
-    # A file system that cannot reserve (NFS, some FUSE) leaves things as they were.
-    with contextlib.suppress(OSError):
+    try:
         os.posix_fallocate(fd, 0, _RESERVED_BYTES)
-    os.close(fd)
+    except OSError as error:
+        # A file system that cannot reserve (NFS, some FUSE) leaves things as they were.
+        if error.errno in _FULL:
+            raise
+    finally:
+        os.close(fd)
 
 
 def make_usable(fd: int, rights: int = FOLDER_RIGHTS) -> None:

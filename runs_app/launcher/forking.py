@@ -6,11 +6,12 @@ import resource
 import signal
 from collections.abc import Callable, Iterable
 
+from runs_app.launcher.identity import prctl
+
 _REAPED_AT_ONCE = 100
 _FILES_OF_A_START = 8
 _RESETTABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-# The signals that launcher and runners heed or ignore. Not all there are: each time, Python makes an object of every
-# signal in a mask.
+# The signals that launcher and runners heed or ignore.
 HANDLED = frozenset(
     {
         signal.SIGCHLD,
@@ -24,20 +25,21 @@ HANDLED = frozenset(
 )
 # With another action than the default: inherited, or Python's own.
 _INHERITED = {signum for signum in _RESETTABLE if signal.getsignal(signum) != signal.SIG_DFL}
-_TO_RESET = HANDLED | _INHERITED
+_TO_RESET = sorted(map(int, HANDLED | _INHERITED))
+_HANDLED_SET, _NO_SIGNALS = prctl.signal_set(HANDLED), prctl.signal_set(())
 
 
 def fork(act: Callable[[], int]) -> int:
     """Fork a child that calls `act` and exits with the result; return the pid. Raise OSError."""
     # In the child these signals stay blocked until `unblock_signals()`: a signal that arrives before the child has
     # handlers of its own would otherwise run the parent's, on the parent's wakeup pipe, or end the child.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    blocked_before = prctl.block_signals(_HANDLED_SET)
     try:
         pid = os.fork()
         if pid == 0:
             _run_child(act)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        prctl.set_blocked_signals(blocked_before)
     return pid
 
 
@@ -82,14 +84,13 @@ def reap(report: Callable[[int, int, resource.struct_rusage], None]) -> bool:
 
 
 def unblock_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    prctl.set_blocked_signals(_NO_SIGNALS)
 
 
 def reset_handlers() -> None:
     """Set every signal back to the default action; ignored signals too, which would survive an exec."""
-    signal.set_wakeup_fd(-1)
     for signum in _TO_RESET:
-        signal.signal(signum, signal.SIG_DFL)
+        prctl.reset_handler(signum)
 
 
 def close_all_except(descriptors: Iterable[int]) -> None:

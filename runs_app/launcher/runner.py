@@ -79,9 +79,9 @@ def _next_order(order: Order, channel: socket.socket) -> Order | None:
 def _carry_out(order: Order, signals: SignalPipe) -> bool:
     # Returns whether another run may follow: no process of this one lives on, and nothing went wrong in here.
     ringer = order.ringer
+    if not _claim(order.folder_fd):
+        return True
     try:
-        if not _claim(order.folder_fd):
-            return True
         facts = _run(order, ringer, signals)
     except OSError as error:
         facts = verdict.could_not_start(f"The run's folder cannot be used: {error.strerror}")
@@ -110,7 +110,7 @@ def _detach(order: Order, channel: socket.socket | None) -> None:
 
 
 def _claim(folder_fd: int) -> bool:
-    # The lock's descriptor stays open to the end of the run.
+    # Raises OSError, and then nothing has begun. The lock's descriptor stays open to the end of the run.
     if locks.acquire(folder_fd) is None:
         return False
     try:
@@ -122,6 +122,11 @@ def _claim(folder_fd: int) -> bool:
     with contextlib.suppress(FileNotFoundError):
         os.stat(folders.ARCHIVE, dir_fd=folder_fd)
         return False
+    try:
+        verdict.reserve(folder_fd)
+    except OSError:
+        os.unlink(CLAIM, dir_fd=folder_fd)  # it may be begun once there is room
+        raise
     return True
 
 
@@ -133,7 +138,6 @@ def _remove_tmp(order: Order) -> None:
 
 def _run(order: Order, ringer: bells.Bells, signals: SignalPipe) -> verdict.ExitFacts:
     # Raises OSError while there is nothing to write to yet.
-    verdict.reserve(order.folder_fd)
     try:
         details = spec.read(order.folder_fd)
         plan = _prepare(order, details)

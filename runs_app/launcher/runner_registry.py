@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from runs_app.launcher import bells, folders, forking, runner
+from runs_app.launcher import bells, folders, forking, locks, runner
 from runs_app.launcher.identity.isolation import IsolationSupport
 from runs_app.launcher.output.masking import Secrets
 from runs_app.launcher.watch import pidfd, procfs, tree, verdict
@@ -142,10 +142,11 @@ class Runners:
             return True
         folder_fd = folders.open_run(self._runs_fd, name)
         try:
-            adopted = _find_living_runner(folder_fd)
+            # Without the lock the runner that lives has another run by now.
+            adopted = _find_living_runner(folder_fd) if locks.probe(folder_fd) else None
         finally:
             os.close(folder_fd)
-        if adopted is None or adopted.pid in self._pids:  # which has another run by now
+        if adopted is None:
             return False
         self._adopted[name] = adopted
         return True

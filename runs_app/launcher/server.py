@@ -67,7 +67,7 @@ def _serve(parsed: options.Options) -> int:
     for warning in support.file_system.warnings:
         console.say(console.WARNING, warning)
     launcher = Launcher(parsed, data=data, listen_fd=listen_fd, signals=signals, support=support)
-    launcher.take_over_from_predecessor()
+    launcher.start()
     gc.freeze()  # a collection in a runner would touch, and so copy, every page it shares with us
     launcher.run()
     return 0
@@ -149,7 +149,9 @@ class Launcher:
             return ""  # web says so, who makes them
         return "another Tempo was started on the data folder: stop one of them"
 
-    def take_over_from_predecessor(self) -> None:
+    def start(self) -> None:
+        """Fork `web`, and settle what a predecessor left while it starts: before any of its requests is heard."""
+        self._start_web(time.monotonic())
         for folder in orphans.clear(self._runs_path):
             self._adopt(folder)
 

@@ -10,6 +10,7 @@ from runs_app import states
 from runs_app.states import Isolation, Kind, Reason, Status, Trigger
 from scripts_app.models import Environment, Schedule, Script, Version
 from tempo_site.lib import humanize
+from tempo_site.lib.sqlite.quick_model import QuickModel
 
 OWN_WORDS = {Kind.BUILD: "build", Kind.INSTALL: "installation", Kind.BACKUP: "backup"}
 BACKUP_WORK = {
@@ -69,7 +70,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         return movable.update(status=target, **fields) > 0
 
 
-class Run(models.Model):
+class Run(QuickModel):
     """The row is the intent, the run's folder is the fact; `reconcile` brings the row in line with the folder."""
 
     kind = models.CharField(

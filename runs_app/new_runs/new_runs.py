@@ -173,10 +173,10 @@ def _is_queue_full() -> bool:
 
 def queue(runs: Sequence[Run]) -> None:
     """Write rows in this order, in the caller's transaction, and ask for admission when any row is queued."""
-    if all(run.pk for run in runs):
-        hot_statements.insert_runs(runs)
-    else:
-        Run.objects.bulk_create(runs)
+    if not all(run.pk for run in runs):
+        for pk, run in enumerate(runs, hot_statements.next_run()):
+            run.pk = pk
+    hot_statements.insert_runs(runs)
     if any(run.status == Status.QUEUED for run in runs):
         enqueue_admission()
     for run in runs:

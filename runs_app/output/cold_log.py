@@ -28,7 +28,7 @@ _MAGIC = b"TempoLg1"
 _FOOT = struct.Struct("<QQ8s")  # where the index begins, its bytes, the magic word
 
 
-class Damaged(OSError):
+class DamagedLog(OSError):
     """A cold log without a usable index."""
 
     def __init__(self, what: str) -> None:
@@ -134,10 +134,10 @@ def read_index(descriptor: int) -> FrameIndex:
     total = os.fstat(descriptor).st_size
     foot = os.pread(descriptor, _FOOT.size, max(0, total - _FOOT.size))
     if len(foot) < _FOOT.size:
-        raise Damaged("no foot")
+        raise DamagedLog("no foot")
     begin, packed, magic = _FOOT.unpack(foot)
     if magic != _MAGIC or begin + packed + _FOOT.size != total or packed > MAX_INDEX_BYTES:
-        raise Damaged("the foot")
+        raise DamagedLog("the foot")
     try:
         data = os.pread(descriptor, packed, begin)
         content = frame_codec.decompress(frame_codec.ZLIB, data, MAX_INDEX_BYTES)
@@ -146,11 +146,11 @@ def read_index(descriptor: int) -> FrameIndex:
         numbers = [index.size, *index.ends, *index.checksums]
         is_whole = is_whole and all(isinstance(number, int) for number in numbers)
     except (ValueError, TypeError, RecursionError):
-        raise Damaged("the index") from None
+        raise DamagedLog("the index") from None
     if not is_whole:
-        raise Damaged("the number of frames")
+        raise DamagedLog("the number of frames")
     if not frame_codec.is_known(index.codec):
-        raise Damaged(f"frames of {index.codec!s:.20}, which this Python cannot read")
+        raise DamagedLog(f"frames of {index.codec!s:.20}, which this Python cannot read")
     return index
 
 

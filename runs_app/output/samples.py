@@ -5,7 +5,6 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from runs_app import run_folder
@@ -39,11 +38,13 @@ def samples_of_run(run: Run) -> list[Sample]:
     """Return the samples of a run, oldest first, at most 600; an empty list for a run that never began."""
     if not run.folder:
         return []
-    folder = paths.run_folder(run.folder)
-    return live(folder) or thinned(list(_valid(_archived_rows(folder))))
+    with contextlib.suppress(OSError), run_folder.opened(paths.run_folder(run.folder)) as folder:
+        if folder is not None:
+            return live(folder) or thinned(list(_valid(_archived_rows(folder))))
+    return []
 
 
-def live(folder: Path) -> list[Sample]:
+def live(folder: int) -> list[Sample]:
     """Return the samples in the runner's file, as long as the file is there. Lines that are no samples are left out."""
     samples = []
     for line in _content(folder, LIVE).splitlines(keepends=True):
@@ -66,7 +67,7 @@ def thinned(samples: Sequence[Sample], limit: int = MAX_SAMPLES) -> list[Sample]
     return highest
 
 
-def _archived_rows(folder: Path) -> list[object]:
+def _archived_rows(folder: int) -> list[object]:
     try:
         content = json.loads(_content(folder, ARCHIVE))
     except (ValueError, RecursionError):
@@ -94,9 +95,8 @@ def _is_number(value: object) -> bool:
     return 0 <= value < _TOO_LARGE
 
 
-def _content(folder: Path, name: str) -> bytes:
+def _content(folder: int, name: str) -> bytes:
     # Empty where there is no such file, or a file longer than it may be.
-    with contextlib.suppress(OSError), run_folder.opened(folder) as descriptor:
-        if descriptor is not None:
-            return run_folder.read(descriptor, name, max_bytes=MAX_BYTES) or b""
+    with contextlib.suppress(OSError):
+        return run_folder.read(folder, name, max_bytes=MAX_BYTES) or b""
     return b""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from runs_app import run_folder
 from runs_app.output import cold_log
-from runs_app.output.cold_log import ColdLog, Damaged
+from runs_app.output.cold_log import ColdLog, DamagedLog
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def open_stored(path: Path) -> StoredLog | None:
         return None
     try:
         return ColdLog(descriptor)
-    except Damaged as damage:
+    except DamagedLog as damage:
         os.close(descriptor)
         logger.warning("%s: %s", path.parent, damage)
         return None

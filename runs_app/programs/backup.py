@@ -20,7 +20,7 @@ from runs_app.programs.program import NothingToRun, ProgramSpec
 from runs_app.states import Kind, Reason, Status
 from scripts_app.variables.variables import RunVariables
 from tempo_site.backups import backup_files, making, program, replacing, restoring
-from tempo_site.backups.program import BackupFailed, Call
+from tempo_site.backups.program import BackupFailed, ProgramStart
 from tempo_site.lib import files, paths
 from tempo_site.stored_settings import backup as section
 from tempo_site.stored_settings import store
@@ -80,7 +80,7 @@ def spec(run: Run, folder: Path, _: Mapping[str, str]) -> ProgramSpec:
     return {**started, "limits": {**driver.limits(), "file_mb": 0}}
 
 
-def _call(run: Run, folder: Path) -> Call:
+def _call(run: Run, folder: Path) -> ProgramStart:
     result = folder / RESULT
     if run.params["act"] == MAKE:
         passphrase = making.stored_passphrase()

@@ -15,7 +15,7 @@ from django.conf import settings
 from runs_app.programs import driver
 from runs_app.programs.program import StepSpec
 from tempo_site.backups import backup_files, program
-from tempo_site.backups.program import BackupFailed, Call
+from tempo_site.backups.program import BackupFailed, ProgramStart
 from tempo_site.lib import confined, network_access
 from tempo_site.stored_settings import backup as section
 from tempo_site.stored_settings import store
@@ -43,7 +43,7 @@ def steps(path: Path, result: Path) -> list[StepSpec]:
     return found
 
 
-def isolation(call: Call, folder: Path) -> dict[str, Any]:
+def isolation(call: ProgramStart, folder: Path) -> dict[str, Any]:
     return {
         **driver.isolation(write=[*call.write, folder]),
         "read": call.places_to_read(),

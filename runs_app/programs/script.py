@@ -11,10 +11,12 @@ from django.conf import settings
 
 from runs_app import disk_space, payloads
 from runs_app.failures import groups
+from runs_app.launcher import folders
 from runs_app.models import Run
 from runs_app.new_runs import schedule_updates
 from runs_app.programs import wait_conditions
 from runs_app.programs.program import NothingToRun, ProgramSpec
+from runs_app.run_folder import TEMPORARY
 from runs_app.states import Reason
 from scripts_app import limits
 from scripts_app.environments import environments
@@ -61,14 +63,14 @@ def spec(run: Run, folder: Path, plain: Mapping[str, str]) -> ProgramSpec:
     environment = _usable_environment(run)
     inputs = json.dumps(run.params, ensure_ascii=False)
     payload = payloads.put_into(folder, run)
-    files.write_unseen(folder / CODE, run.version.code)
-    files.write_unseen(folder / INPUTS, inputs)
+    files.write_unseen(f"{folder}/{CODE}", run.version.code)
+    files.write_unseen(f"{folder}/{INPUTS}", inputs)
     working = paths.script_files(run.script.slug)
     paths.make_passable(working.parent)
     paths.make_closed(working)
     python = environments.python_of(environment)
-    start = environments.start_file(python.parent.parent) or folder / CODE
-    given = [str(folder / INPUTS)]
+    start = environments.start_file(python.parent.parent) or f"{folder}/{CODE}"
+    given = [f"{folder}/{INPUTS}"]
     if payload:
         given.append(payload[payloads.VARIABLE])
     return {
@@ -132,7 +134,7 @@ def isolation(
     assert run.script
     uid, why = users.assign(run.script)
     opened = open_paths.open_to(run.script)
-    prefix = python.resolve().parent.parent
+    prefix = Path(folders.real_path(str(python))).parent.parent
     environment = python.parent.parent
     return {
         "uid": uid,
@@ -147,7 +149,7 @@ def isolation(
         ],
         "write": [
             str(working),
-            str(folder / "tmp"),
+            f"{folder}/{TEMPORARY}",
             *settings.EXTRA_WRITE_PATHS,
         ],
         "closed": [str(paths.data()), str(settings.BASE_DIR)],
@@ -179,11 +181,11 @@ def script_environment(
         "VIRTUAL_ENV": str(python.parent.parent),
         "HOME": str(working),
         "PYTHONPATH": str(working),  # modules beside the script's data are importable
-        "TMPDIR": str(folder / "tmp"),
+        "TMPDIR": f"{folder}/{TEMPORARY}",
         **OUTPUT_OF_PYTHON,
         "TEMPO_RUN_ID": str(run.pk),
         "TEMPO_FILES": str(working),
         "TEMPO_SCRIPT": run.script.slug,
-        "TEMPO_PARAMS_FILE": str(folder / INPUTS),
+        "TEMPO_PARAMS_FILE": f"{folder}/{INPUTS}",
         **parameters.environment(run.params),
     }

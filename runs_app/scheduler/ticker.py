@@ -25,6 +25,7 @@ from tempo_site.backups import holds
 logger = logging.getLogger(__name__)
 
 PAUSED = (Status.SKIPPED, Reason.PAUSED, "Its schedule was paused.")
+SERVE_TOGETHER = 100  # as many as keep the write lock for some 25 ms
 MAX_MESSAGE = 500
 
 
@@ -41,30 +42,43 @@ def next_moment_at(*, now: datetime) -> datetime | None:
     return hot_statements.next_moment(alarms=schedules.CLUSTER, now=now)
 
 
-def step(*, now: datetime, limit: int = 1) -> bool:
-    """Serve the earliest due alarms, up to a limit; returns whether any were due."""
-    # They are read within the write lock, in one transaction with what comes of them: no schedule is edited between
-    # this and its new alarm.
+def step(*, now: datetime, limit: int = SERVE_TOGETHER) -> int:
+    """Serve the earliest due alarms, up to a limit; return how many were due, up to that limit.
+
+    Where that many are due, more may follow: none of their runs begins before the others have their rows.
+    """
     alarms: list[Alarm] = []
     if holds.is_held():
-        return False
+        return 0
     try:
-        with transaction.atomic():
-            alarms += due_alarms.due(now, limit=limit)
-            pause = _last_pause(alarms)
-            if pause is not None and pause.is_open(now):
-                return False
-            _serve(alarms, pause, now)
+        _serve_due(alarms, now=now, limit=limit)
     except (OperationalError, OSError, MemoryError):
         raise  # says nothing about a schedule: the ticker looks again in a second
     except Exception as error:  # one bad schedule must not stop the others
         if len(alarms) > 1:
-            return step(now=now)  # alone, so that the others do not share its fate
+            return step(now=now, limit=_fewer(len(alarms)))  # in the end alone with its fate
         if not alarms:
             raise
         logger.exception("alarm %s could not be served, its schedule is put aside", alarms[0].pk)
         _suspend(alarms[0].pk, error)
-    return bool(alarms)
+    return len(alarms)
+
+
+@transaction.atomic
+def _serve_due(alarms: list[Alarm], *, now: datetime, limit: int) -> None:
+    # They are read within the write lock, in one transaction with what comes of them: no schedule is edited between
+    # this and its new alarm. The caller knows them also where they cannot be served.
+    alarms += due_alarms.due(now, limit=limit)
+    pause = _last_pause(alarms)
+    if pause is not None and pause.is_open(now):
+        alarms.clear()
+        return
+    _serve(alarms, pause, now, may_begin=len(alarms) < limit)
+
+
+def _fewer(count: int) -> int:
+    # The largest power of two below: few statements serve any number.
+    return 1 << (count - 1).bit_length() - 1
 
 
 def at_start(*, service_started_at: datetime, now: datetime) -> None:
@@ -112,11 +126,7 @@ def _start_up(
     due_moments.record([moment], now=now)
 
 
-def _serve(
-    alarms: Sequence[Alarm],
-    pause: Pause | None,
-    now: datetime,
-) -> None:
+def _serve(alarms: Sequence[Alarm], pause: Pause | None, now: datetime, *, may_begin: bool) -> None:
     # Decide what comes of these alarms' moments, record it, and set the alarms to what follows. As one after the
     # other: it ends before a second schedule of a script, whose overlap is a matter of what the first one starts, and
     # before an alarm that comes behind the next moment of one of those before it.
@@ -139,7 +149,7 @@ def _serve(
         else:
             following[alarm.pk] = None
             moments.append(_switched_off(schedule, alarm.next_run))
-    due_moments.record(moments, now=now, may_begin=True)
+    due_moments.record(moments, now=now, may_begin=may_begin)
     _move_alarms(following)
 
 

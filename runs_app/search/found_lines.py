@@ -11,7 +11,7 @@ from django.template.defaultfilters import filesizeformat
 
 from runs_app.models import Run
 from runs_app.search import marks, search, texts
-from runs_app.search.marks import Piece
+from runs_app.search.marks import MarkedPiece
 from runs_app.search.query import STREAMS, Query
 from runs_app.search.search import Hit, Results
 
@@ -26,7 +26,7 @@ class FoundLine:
     stream: str
     stream_mark: str  # as the console marks it
     time: str
-    pieces: list[Piece]
+    pieces: list[MarkedPiece]
     before: list[str]
     after: list[str]
 
@@ -124,7 +124,7 @@ def found_line(hit: Hit, query: Query) -> FoundLine:
     )
 
 
-def _pieces(hit: Hit, query: Query) -> list[Piece]:
+def _pieces(hit: Hit, query: Query) -> list[MarkedPiece]:
     text = hit.line.text
     spans = [*marks.spans_of_words(text, query.shown_words), *hit.spans]
     return marks.pieces(text, spans)

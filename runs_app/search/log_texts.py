@@ -32,7 +32,7 @@ class LoggedLine:
     text: str
 
 
-class Block:
+class TextBlock:
     """Lines of a log from row `first` on; `text` has them as they are shown, one a line."""
 
     first: int
@@ -43,7 +43,7 @@ class Block:
         raise NotImplementedError
 
 
-class PlainBlock(Block):
+class PlainBlock(TextBlock):
     def __init__(self, data: bytes, first: int) -> None:
         self.first = first
         self._records = data.split(b"\n")[:-1]
@@ -62,7 +62,7 @@ class PlainBlock(Block):
         )
 
 
-class AnyBlock(Block):
+class AnyBlock(TextBlock):
     def __init__(
         self, lines: Sequence[line_index.Line], gaps: Sequence[cursors.Gap], first: int
     ) -> None:
@@ -93,17 +93,17 @@ class LogTexts:
 
     count: int
 
-    def block(self, position: int) -> Block:
+    def block(self, position: int) -> TextBlock:
         raise NotImplementedError
 
 
-class PlainLog(LogTexts):
+class PlainLogTexts(LogTexts):
     def __init__(self, stored: StoredLog, parts: Sequence[tuple[int, int]]) -> None:
         self._stored = stored
         self._parts = parts
         self.count = len(parts)
 
-    def block(self, position: int) -> Block:
+    def block(self, position: int) -> TextBlock:
         begin, lines = self._parts[position]
         end = self._stored.size
         if position + 1 < self.count:
@@ -120,7 +120,7 @@ class AnyLog(LogTexts):
         with index.reading():
             self.count = len(index.blocks)
 
-    def block(self, position: int) -> Block:
+    def block(self, position: int) -> TextBlock:
         with self._index.reading():
             lines = self._index.lines_begun_in(position)
             first = self._index.lines_begun_before(position) + 1
@@ -135,7 +135,7 @@ def opened(path: Path, parts: Sequence[tuple[int, int]]) -> Iterator[LogTexts]:
         raise FileNotFoundError(f"{path} is gone")
     try:
         if parts:
-            yield PlainLog(stored, parts)
+            yield PlainLogTexts(stored, parts)
         else:
             yield AnyLog(LineIndex(path))
     finally:

@@ -12,7 +12,7 @@ CUT = "…"
 Span = tuple[int, int]
 
 
-class Piece(NamedTuple):
+class MarkedPiece(NamedTuple):
     text: str
     is_hit: bool
 
@@ -24,27 +24,27 @@ def spans_of_words(text: str, words: Iterable[str]) -> list[Span]:
     return [found.span() for found in re.finditer(alternatives, text, re.IGNORECASE)]
 
 
-def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
+def pieces(text: str, spans: Sequence[Span]) -> list[MarkedPiece]:
     """Split a line at its hits, where it is long only what is around the first one."""
     begin = end = 0
     if len(text) > MAX_LINE:
         first = min(spans, default=(0, 0))[0]
         begin = max(0, first - LEAD)
     end = min(len(text), begin + MAX_LINE)
-    found = [Piece(CUT, False)] if begin else []
+    found = [MarkedPiece(CUT, False)] if begin else []
     at = begin
     for start, stop in sorted(spans):
         start, stop = max(start, at), min(stop, end)
         if start >= stop:
             continue
         if start > at:
-            found.append(Piece(text[at:start], False))
-        found.append(Piece(text[start:stop], True))
+            found.append(MarkedPiece(text[at:start], False))
+        found.append(MarkedPiece(text[start:stop], True))
         at = stop
     if at < end:
-        found.append(Piece(text[at:end], False))
+        found.append(MarkedPiece(text[at:end], False))
     if end < len(text):
-        found.append(Piece(CUT, False))
+        found.append(MarkedPiece(CUT, False))
     return found
 
 

@@ -13,7 +13,7 @@ from runs_app.models import Run, RunQuerySet
 from runs_app.search import candidate_runs, found_lines, query, search
 from runs_app.search.found_lines import FoundLine
 from runs_app.search.query import Query, QueryError
-from runs_app.search.search import Cursor, Results
+from runs_app.search.search import Results, SearchCursor
 
 CURSOR = r"\d{1,18}(\.\d{1,15})?"
 
@@ -57,7 +57,7 @@ def _page(chosen: RunFilter, *, before: str, limit: int, budget_s: float | None)
     scan_s = run_filters.SCAN_S if budget_s is None else budget_s
     scan = _scan(chosen, history.loaded, before, limit, scan_s)
     below = scan.goes_on_below
-    next_cursor = Cursor(below) if below is not None else None
+    next_cursor = SearchCursor(below) if below is not None else None
     results = Results(next_cursor=next_cursor, searched_back_to=_searched_back_to(scan))
     return RunList(runs=scan.rows[:limit], older=_older(scan, limit), results=results)
 
@@ -124,8 +124,8 @@ def _page_by_text(chosen: RunFilter, *, before: str, limit: int, budget_s: float
     )
 
 
-def _cursor(text: str) -> Cursor | None:
+def _cursor(text: str) -> SearchCursor | None:
     if not re.fullmatch(CURSOR, text):
         return None
     run, _, row = text.partition(".")
-    return Cursor(int(run), int(row or 1))
+    return SearchCursor(int(run), int(row or 1))

@@ -20,7 +20,7 @@ from runs_app.launcher.output.record_format import LOG
 from runs_app.models import Run
 from runs_app.search import candidate_runs, coverage, log_texts, month_index, patterns, texts
 from runs_app.search.candidate_runs import CandidateRun
-from runs_app.search.log_texts import Block, ChangedLog, LoggedLine, LogTexts
+from runs_app.search.log_texts import ChangedLog, LoggedLine, LogTexts, TextBlock
 from runs_app.search.marks import Span
 from runs_app.search.month_index import MonthIndex
 from runs_app.search.packs import ANY_PART, Place
@@ -50,7 +50,7 @@ class Busy(Exception):
     """Too many searches go on at once."""
 
 
-class Cursor(NamedTuple):
+class SearchCursor(NamedTuple):
     """The search goes on with the lines above row `row` of a run, then with the runs before it."""
 
     run: int = MAX_ID
@@ -74,7 +74,7 @@ class Results:
     """A page of hits. `searched_back_to` is when the last run that was searched began; `percent` is the index's."""
 
     hits: list[Hit] = field(default_factory=list)
-    next_cursor: Cursor | None = None
+    next_cursor: SearchCursor | None = None
     searched_back_to: datetime | None = None
     read_bytes: int = 0
     percent: int = 100
@@ -98,16 +98,16 @@ class Candidate(NamedTuple):
     parts: frozenset[int]  # or ANY_PART
 
 
-def parse_cursor(text: str) -> Cursor | None:
+def parse_cursor(text: str) -> SearchCursor | None:
     """Read a cursor; None when it is not one of ours."""
     found = re.fullmatch(r"(\d{1,15})\.(\d{1,15})", text)
-    return Cursor(int(found[1]), int(found[2])) if found else None
+    return SearchCursor(int(found[1]), int(found[2])) if found else None
 
 
 def search(
     query: Query,
     *,
-    cursor: Cursor | None = None,
+    cursor: SearchCursor | None = None,
     limit: int = LIMIT,
     budget_s: float | None = None,
     choose: Choose | None = None,
@@ -123,7 +123,7 @@ def search(
     try:
         deadline = time.monotonic() + (BUDGET_S if budget_s is None else budget_s)
         bounds = _Bounds(limit=limit, deadline=deadline, choose=choose)
-        found = _search(query, cursor or Cursor(), bounds)
+        found = _search(query, cursor or SearchCursor(), bounds)
     finally:
         _places.release()
     if not found.hits and not query.among:  # a key with limits is not told which others there are
@@ -138,7 +138,7 @@ class _Bounds:
     choose: Choose | None
 
 
-def _search(query: Query, cursor: Cursor, bounds: _Bounds) -> Results:
+def _search(query: Query, cursor: SearchCursor, bounds: _Bounds) -> Results:
     damaged: set[str] = set()
     while True:
         with ExitStack() as stack:
@@ -180,7 +180,7 @@ class _Page:
         self._covered = coverage.reliable(stored, self._indexes)
         self._patterns = [stack.enter_context(patterns.matcher(each)) for each in query.patterns]
 
-    def fill(self, cursor: Cursor) -> Results:
+    def fill(self, cursor: SearchCursor) -> Results:
         self._search_from(cursor)
         runs = candidate_runs.runs_by_id([found.run for found in self._found])
         for found in self._found:
@@ -188,7 +188,7 @@ class _Page:
                 self._results.hits.append(Hit(runs[found.run], *found[1:]))
         return self._results
 
-    def _search_from(self, cursor: Cursor) -> None:
+    def _search_from(self, cursor: SearchCursor) -> None:
         results = self._results
         results.percent = coverage.percent(self._covered)
         if results.percent < 100:
@@ -204,7 +204,7 @@ class _Page:
                 if row is not None and self._search_run(row, candidate, cursor):
                     return
             if self._is_over():
-                results.next_cursor = Cursor(chunk[-1].run)
+                results.next_cursor = SearchCursor(chunk[-1].run)
                 results.searched_back_to = candidate_runs.created_at(chunk[-1].run)
                 return
         results.searched_back_to = None
@@ -242,7 +242,7 @@ class _Page:
                 if run not in held:
                     yield Place(run, ANY_PART)
 
-    def _search_run(self, run: CandidateRun, candidate: Candidate, cursor: Cursor) -> bool:
+    def _search_run(self, run: CandidateRun, candidate: Candidate, cursor: SearchCursor) -> bool:
         # Whether the page ends here.
         below = cursor.row if run.pk == cursor.run else MAX_ID
         self._results.searched_back_to = run.began
@@ -286,12 +286,12 @@ class _Page:
         for row, spans in self._matching_rows(block, below):
             self._found.append(_found(run.pk, log, position, block, row, spans))
             if len(self._found) == self._bounds.limit:
-                self._results.next_cursor = Cursor(run.pk, 1 if self._bounds.choose else row)
+                self._results.next_cursor = SearchCursor(run.pk, 1 if self._bounds.choose else row)
                 return True
             if self._has_enough_of(run):
                 return False
         if self._is_over():
-            self._results.next_cursor = Cursor(run.pk, block.first)
+            self._results.next_cursor = SearchCursor(run.pk, block.first)
             return True
         return False
 
@@ -302,7 +302,7 @@ class _Page:
     def _is_over(self) -> bool:
         return time.monotonic() >= self._bounds.deadline
 
-    def _matching_rows(self, block: Block, below: int) -> Iterator[tuple[int, list[Span]]]:
+    def _matching_rows(self, block: TextBlock, below: int) -> Iterator[tuple[int, list[Span]]]:
         # From the last line to the first one, with what the regular expressions found there.
         folded = texts.folded(block.text)
         if not all(word in folded for word in self._query.words):
@@ -314,7 +314,7 @@ class _Page:
             if place < block.count and row < below and self._is_wanted(block.line(row)):
                 yield row, spans[place]
 
-    def _matched_patterns(self, block: Block, places: Sequence[int]) -> dict[int, list[Span]]:
+    def _matched_patterns(self, block: TextBlock, places: Sequence[int]) -> dict[int, list[Span]]:
         spans: dict[int, list[Span]] = {place: [] for place in places}
         shown = block.text.split("\n")
         for matcher in self._patterns:
@@ -366,7 +366,7 @@ def _positions(log: LogTexts, candidate: Candidate, *, has_parts: bool) -> Itera
 
 
 def _found(
-    run: int, log: LogTexts, position: int, block: Block, row: int, spans: Sequence[Span]
+    run: int, log: LogTexts, position: int, block: TextBlock, row: int, spans: Sequence[Span]
 ) -> _Found:
     around = _lines_around(log, position, block, row)
     return _Found(
@@ -378,7 +378,7 @@ def _found(
     )
 
 
-def _lines_around(log: LogTexts, position: int, block: Block, row: int) -> dict[int, str]:
+def _lines_around(log: LogTexts, position: int, block: TextBlock, row: int) -> dict[int, str]:
     blocks = [block]
     if row - CONTEXT < block.first and position:
         blocks.append(log.block(position - 1))

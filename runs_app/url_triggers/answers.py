@@ -7,7 +7,7 @@ from django.urls import reverse
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class CallAnswer:
     """What is answered: `content` as JSON; `run` is the id of the run that was started, now or before."""
 
     status: int

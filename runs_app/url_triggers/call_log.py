@@ -18,7 +18,7 @@ KEPT_CALLS = 50
 NO_TRIGGER = 0  # calls of addresses that nothing is at: noted like others, never stored
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     STARTED = "started"
     IGNORED = "ignored"
     REFUSED = "refused"
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 @dataclass(kw_only=True)
 class _Notes:
     calls: deque[TriggerCall] = field(default_factory=lambda: deque(maxlen=KEPT_CALLS))
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CallOutcome, 0))
     used_keys: dict[int, datetime] = field(default_factory=dict)
 
 
@@ -36,7 +36,9 @@ _lock = threading.Lock()
 _notes: dict[int, _Notes] = {}
 
 
-def note(trigger: UrlTrigger | None, call: TriggerCall, outcome: Outcome, *, key: int = 0) -> None:
+def note(
+    trigger: UrlTrigger | None, call: TriggerCall, outcome: CallOutcome, *, key: int = 0
+) -> None:
     """Note a call, and the use of a key of the trigger."""
     pk = trigger.pk if trigger is not None else NO_TRIGGER
     with _lock:
@@ -68,9 +70,9 @@ def _store(pk: int, notes: _Notes) -> None:
     surplus = TriggerCall.objects.filter(trigger=pk).values_list("pk", flat=True)[KEPT_CALLS:]
     TriggerCall.objects.filter(pk__in=list(surplus)).delete()
     UrlTrigger.objects.filter(pk=pk).update(
-        started=F("started") + notes.counts[Outcome.STARTED],
-        ignored=F("ignored") + notes.counts[Outcome.IGNORED],
-        refused=F("refused") + notes.counts[Outcome.REFUSED],
+        started=F("started") + notes.counts[CallOutcome.STARTED],
+        ignored=F("ignored") + notes.counts[CallOutcome.IGNORED],
+        refused=F("refused") + notes.counts[CallOutcome.REFUSED],
     )
     for key, at in notes.used_keys.items():
         TriggerKey.objects.filter(pk=key).update(last_used_at=at)

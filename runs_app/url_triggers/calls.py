@@ -12,8 +12,8 @@ from runs_app.models import Run
 from runs_app.states import Reason, Trigger
 from runs_app.triggers import confirmation, triggers
 from runs_app.url_triggers import call_log, contents, filter_rules, large_bodies, replays, senders
-from runs_app.url_triggers.answers import Answer, run_in_words
-from runs_app.url_triggers.call_log import Outcome
+from runs_app.url_triggers.answers import CallAnswer, run_in_words
+from runs_app.url_triggers.call_log import CallOutcome
 from runs_app.url_triggers.models import TriggerCall, UrlTrigger
 from runs_app.url_triggers.replays import Mark, OtherContent
 from runs_app.url_triggers.senders import Sender
@@ -53,7 +53,7 @@ class Call:
     site: str  # scheme and host that links begin with
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """A call that starts nothing; `content` is told to the caller, `reason` to who looks at the calls."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Refused(Exception):
 
 
 @sensitive_variables()
-def receive(call: Call, *, now: datetime) -> Answer:
+def receive(call: Call, *, now: datetime) -> CallAnswer:
     """Start the run that a call asks for, or say again what was answered before. Raise Refused."""
     trigger = senders.find_trigger(call.slug)
     sender = None
@@ -82,11 +82,11 @@ def receive(call: Call, *, now: datetime) -> Answer:
         if trigger is None:
             raise _not_here(trigger, call)
         if holds.is_held():
-            raise Refused(503, holds.REASON)
+            raise CallRefused(503, holds.REASON)
         answer, reason = _answer(trigger, call, sender, check, body, now=now)
-    except Refused as refusal:
+    except CallRefused as refusal:
         row = _row(call, refusal.status, refusal.reason, now=now, sender=sender)
-        call_log.note(trigger, row, Outcome.REFUSED, key=sender.key if sender else 0)
+        call_log.note(trigger, row, CallOutcome.REFUSED, key=sender.key if sender else 0)
         raise
     row = _row(call, answer.status, reason, now=now, sender=sender, run=answer.run)
     outcome = _outcome_of(answer)
@@ -94,10 +94,10 @@ def receive(call: Call, *, now: datetime) -> Answer:
     return answer
 
 
-def _outcome_of(answer: Answer) -> Outcome:
+def _outcome_of(answer: CallAnswer) -> CallOutcome:
     if answer.is_replayed:
-        return Outcome.REPLAYED
-    return Outcome.STARTED if answer.run else Outcome.IGNORED
+        return CallOutcome.REPLAYED
+    return CallOutcome.STARTED if answer.run else CallOutcome.IGNORED
 
 
 def _identify(
@@ -110,7 +110,7 @@ def _identify(
     body = bytearray()
     for piece in call.body:
         if len(body) + len(piece) > large_bodies.MAX_BYTES:
-            raise Refused(413, TOO_LARGE)
+            raise CallRefused(413, TOO_LARGE)
         check.update(piece)
         body += piece
     signed = senders.sender_by_signature(trigger, check, now=now)
@@ -120,7 +120,7 @@ def _identify(
     return found, check, bytes(body)
 
 
-def _not_here(trigger: UrlTrigger | None, call: Call) -> Refused:
+def _not_here(trigger: UrlTrigger | None, call: Call) -> CallRefused:
     # One answer for all of these; only the page of the script tells them apart.
     if trigger is None or not trigger.enabled:
         reason = "The trigger is off."
@@ -132,23 +132,23 @@ def _not_here(trigger: UrlTrigger | None, call: Call) -> Refused:
         reason = "It showed no key, and its signature is missing, wrong or too old."
     else:
         reason = "It showed no key."
-    return Refused(404, senders.NOT_HERE, reason=reason)
+    return CallRefused(404, senders.NOT_HERE, reason=reason)
 
 
 def _answer(
     trigger: UrlTrigger, call: Call, sender: Sender, check: Check, body: bytes, *, now: datetime
-) -> tuple[Answer, str]:
+) -> tuple[CallAnswer, str]:
     _refuse_too_many(trigger, sender)
     if call.method == "GET" and not trigger.allow_get:
-        raise Refused(405, GET_NOT_ALLOWED, headers={"Allow": "POST"})
+        raise CallRefused(405, GET_NOT_ALLOWED, headers={"Allow": "POST"})
     if not trigger.script.enabled:
-        raise Refused(409, DISABLED)
+        raise CallRefused(409, DISABLED)
     content = contents.read(body, call.headers.get("Content-Type", ""))
     if content.problem and not sender.is_signed:
-        raise Refused(400, content.problem)
+        raise CallRefused(400, content.problem)
     unmet = filter_rules.first_unmet(trigger.rules, content=content.value, headers=call.headers)
     if unmet:
-        return Answer(status=200, content={"run": None, "ignored": unmet}), unmet
+        return CallAnswer(status=200, content={"run": None, "ignored": unmet}), unmet
     marks = _marks(trigger, call, sender, check, body)
     acting = trail.acting_as(AuditEntry.Actor.TRIGGER, sender.name, address=call.address)
     with acting, transaction.atomic():
@@ -159,7 +159,7 @@ def _refuse_too_many(trigger: UrlTrigger, sender: Sender) -> None:
     try:
         rate_limits.require(rate_limits.TRIGGER, f"{trigger.pk} {sender.name}")
     except rate_limits.TooMany as problem:
-        raise Refused(429, str(problem), headers=problem.usage.headers) from problem
+        raise CallRefused(429, str(problem), headers=problem.usage.headers) from problem
 
 
 def _marks(
@@ -168,7 +168,7 @@ def _marks(
     marks = []
     key = call.headers.get("Idempotency-Key", "")
     if len(key) > replays.MAX_KEY_LENGTH:
-        raise Refused(400, LONG_KEY)
+        raise CallRefused(400, LONG_KEY)
     if key:
         query = "&".join(f"{name}={value}" for name, value in call.query.items())
         content = replays.content_of(call.method, query, body)
@@ -185,40 +185,40 @@ def _start_or_replay(
     trigger: UrlTrigger,
     call: Call,
     sender: Sender,
-    content: contents.Content,
+    content: contents.BodyContent,
     body: bytes,
     marks: list[Mark],
     *,
     now: datetime,
-) -> tuple[Answer, str]:
+) -> tuple[CallAnswer, str]:
     try:
         earlier = replays.earlier_answer(trigger, marks, now=now) if marks else None
     except OtherContent:
-        raise Refused(422, OTHER_CONTENT) from None
+        raise CallRefused(422, OTHER_CONTENT) from None
     if earlier is not None:
-        answer = Answer(status=202, content=earlier.answer, run=earlier.run, is_replayed=True)
+        answer = CallAnswer(status=202, content=earlier.answer, run=earlier.run, is_replayed=True)
         return answer, "Replayed: the same call came before."
     run = _start(call, sender, content, now=now)
     try:
         payloads.keep(run, body, contents.headers_for_script(trigger, call.headers))
     except payloads.NoRoom:
-        raise Refused(503, NO_ROOM) from None
+        raise CallRefused(503, NO_ROOM) from None
     told = {"run": run_in_words(run.pk, run.status, site=call.site)}
     if marks:
         replays.keep(trigger, marks, run, told, now=now)
-    return Answer(status=202, content=told, run=run.pk), "Started."
+    return CallAnswer(status=202, content=told, run=run.pk), "Started."
 
 
-def _start(call: Call, sender: Sender, content: contents.Content, *, now: datetime) -> Run:
+def _start(call: Call, sender: Sender, content: contents.BodyContent, *, now: datetime) -> Run:
     script = confirmation.script_to_start(call.slug)
     inputs = contents.inputs_of(script, sender, call.query, content)
     try:
         return triggers.start(script, trigger=Trigger.URL, by=sender.name, now=now, params=inputs)
     except triggers.WrongInputs as refusal:
-        raise Refused(422, str(refusal), fields=refusal.fields) from refusal
+        raise CallRefused(422, str(refusal), fields=refusal.fields) from refusal
     except triggers.Refused as refusal:
         status = 503 if refusal.reason in (Reason.DISK, Reason.QUEUE) else 409
-        raise Refused(status, str(refusal)) from refusal
+        raise CallRefused(status, str(refusal)) from refusal
 
 
 def try_out(script: Script, *, by: str, now: datetime) -> Run:

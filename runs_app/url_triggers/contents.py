@@ -36,7 +36,7 @@ CLOSED_HEADERS = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
+class BodyContent:
     """What a body says: `problem` is a sentence where it is not what its type says."""
 
     value: Any = field(default_factory=dict)
@@ -49,24 +49,24 @@ class Content:
         return {}
 
 
-def read(body: bytes, content_type: str) -> Content:
+def read(body: bytes, content_type: str) -> BodyContent:
     """Return what a body of JSON or of a form says; all other bodies are payload and nothing else."""
     kind = content_type.partition(";")[0].strip().lower()
     try:
         if body and (kind == JSON or kind.endswith("+json")):
-            return Content(value=json_body.parse(body))
+            return BodyContent(value=json_body.parse(body))
         if body and kind == FORM:
             form = QueryDict(body, encoding="utf-8").dict()
             if set(form) == {PAYLOAD_FIELD}:
-                return Content(value=json_body.parse(str(form[PAYLOAD_FIELD]).encode()))
-            return Content(value=form)
+                return BodyContent(value=json_body.parse(str(form[PAYLOAD_FIELD]).encode()))
+            return BodyContent(value=form)
     except (ValueError, RecursionError, TooManyFieldsSent, RequestDataTooBig) as error:
-        return Content(problem=f"The body is not what its type says: {error}")
-    return Content()
+        return BodyContent(problem=f"The body is not what its type says: {error}")
+    return BodyContent()
 
 
 def inputs_of(
-    script: Script, sender: Sender, query: Mapping[str, Any], content: Content
+    script: Script, sender: Sender, query: Mapping[str, Any], content: BodyContent
 ) -> dict[str, Any]:
     """Return the inputs of the run, to be checked like all others.
 

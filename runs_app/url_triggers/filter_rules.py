@@ -23,7 +23,7 @@ HINT = "hint: write `name == value`, with `==`, `!=`, `startswith` or `contains`
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class FilterRule:
     name: str
     comparison: str
     value: str
@@ -32,7 +32,7 @@ class Rule:
         return f"{self.name} {self.comparison} {self.value}".rstrip()
 
 
-def parse(text: str) -> list[Rule]:
+def parse(text: str) -> list[FilterRule]:
     """Return the rules of a text. Raise ScriptError."""
     lines = [line.strip() for line in text.splitlines()]
     rules = [_parse_line(line) for line in lines if line and not line.startswith("#")]
@@ -41,14 +41,14 @@ def parse(text: str) -> list[Rule]:
     return rules
 
 
-def _parse_line(line: str) -> Rule:
+def _parse_line(line: str) -> FilterRule:
     parts = line.split(maxsplit=2)
     if len(line) > MAX_RULE_LENGTH:
         raise ScriptError(f"A rule has at most {MAX_RULE_LENGTH} characters", field="rules")
     if len(parts) < 2 or parts[1] not in COMPARISONS:
         raise ScriptError(f"`{line}` is no rule\n{HINT}", field="rules")
     value = parts[2] if len(parts) == 3 else ""
-    return Rule(name=parts[0], comparison=parts[1], value=value)
+    return FilterRule(name=parts[0], comparison=parts[1], value=value)
 
 
 def first_unmet(text: str, *, content: Any, headers: Mapping[str, str]) -> str:

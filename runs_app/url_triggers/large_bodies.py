@@ -6,7 +6,7 @@ from enum import StrEnum
 from django.views.decorators.debug import sensitive_variables
 
 from runs_app.url_triggers import call_log, senders
-from runs_app.url_triggers.call_log import Outcome
+from runs_app.url_triggers.call_log import CallOutcome
 from runs_app.url_triggers.models import TriggerCall
 
 MAX_BYTES = 2**20
@@ -36,4 +36,4 @@ def right_to_send(slug: str, token: str, token_in_query: str, *, now: datetime) 
 def note_unread(slug: str, *, address: str, now: datetime) -> None:
     """Note a call whose body was too large for somebody unknown, and so was not read."""
     row = TriggerCall(at=now, status=404, address=address[:45], reason=UNREAD)
-    call_log.note(senders.find_trigger(slug), row, Outcome.REFUSED)
+    call_log.note(senders.find_trigger(slug), row, CallOutcome.REFUSED)

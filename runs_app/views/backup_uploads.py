@@ -13,7 +13,7 @@ from tempo_site import auth
 from tempo_site.accounts import rate_limits
 from tempo_site.audit import trail
 from tempo_site.backups import uploads
-from tempo_site.backups.uploads import OtherOffset, Piece, UploadRefused
+from tempo_site.backups.uploads import OtherOffset, UploadPiece, UploadRefused
 from tempo_site.bootstrap import first_start
 
 SETUP_OVER = "Tempo is set up already."
@@ -50,7 +50,7 @@ def _take(request: HttpRequest) -> JsonResponse:
     form = PieceForm(request.GET)
     if not form.is_valid():
         return _refused(ANOTHER_FORM, status=400)
-    piece = Piece(**form.cleaned_data, content=request.body)
+    piece = UploadPiece(**form.cleaned_data, content=request.body)
     try:
         name = uploads.take(piece, now=timezone.now())
     except OtherOffset as other:

@@ -5,13 +5,13 @@ from typing import Any
 from django.http import JsonResponse
 
 from runs_app.url_triggers import waiting
-from runs_app.url_triggers.answers import Answer, run_in_words
+from runs_app.url_triggers.answers import CallAnswer, run_in_words
 
 
 class LaterResponse(JsonResponse):
     """An answer that is given when a run has ended; the server awaits `at_end` before it sends anything."""
 
-    def __init__(self, answer: Answer, *, site: str, wait_s: int, has_output: bool) -> None:
+    def __init__(self, answer: CallAnswer, *, site: str, wait_s: int, has_output: bool) -> None:
         super().__init__(answer.content, status=answer.status)
         self._run = answer.run
         self._site = site

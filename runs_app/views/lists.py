@@ -51,7 +51,7 @@ class RunListContext(TypedDict):
     is_filtered: bool
 
 
-class RunPageContext(RunListContext):
+class RunListPageContext(RunListContext):
     views: list[SavedView]
 
 
@@ -65,7 +65,7 @@ def run_list(request: auth.SignedInRequest) -> HttpResponse:
     shown = run_list_context(FilterForm(request.GET), request.GET, now=timezone.now())
     if request.GET.get("part") == "rows":
         return render(request, "runs/_list.html", shown)
-    context: RunPageContext = {**shown, "views": list(saved_views.views_of(request.user))}
+    context: RunListPageContext = {**shown, "views": list(saved_views.views_of(request.user))}
     return render(request, "runs/list.html", context)
 
 

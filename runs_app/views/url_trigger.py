@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 
 from runs_app.url_triggers import calls, waiting
-from runs_app.url_triggers.answers import Answer
+from runs_app.url_triggers.answers import CallAnswer
 from runs_app.url_triggers.calls import Call
 from runs_app.views.later_response import LaterResponse
 from tempo_site import auth
@@ -38,7 +38,7 @@ def url_trigger(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         wait_s = _wait_s(query)
         answer = calls.receive(_call(request, slug, query, shown, site), now=timezone.now())
-    except calls.Refused as refused:
+    except calls.CallRefused as refused:
         fields = refused.fields or None
         refusal = error(refused.status, str(refused), fields=fields)
         for name, value in refused.headers.items():
@@ -57,13 +57,13 @@ def _wait_s(query: dict[str, str]) -> int:
     # Checked before anything starts, and told to whoever asks: it says nothing of any script.
     default = "0"
     if query.get(OUTPUT, "0") not in ("0", "1"):
-        raise calls.Refused(400, BAD_OUTPUT)
+        raise calls.CallRefused(400, BAD_OUTPUT)
     if query.get(OUTPUT) == "1":
         default = str(waiting.MAX_WAIT_S)
     text = query.get(WAIT, default)
     is_number = text.isascii() and text.isdecimal() and len(text) <= 3
     if not is_number or int(text) > waiting.MAX_WAIT_S:
-        raise calls.Refused(400, BAD_WAIT)
+        raise calls.CallRefused(400, BAD_WAIT)
     return int(text)
 
 
@@ -87,7 +87,7 @@ def _pieces(request: HttpRequest) -> Iterator[bytes]:
         yield piece
 
 
-def _response(answer: Answer, query: dict[str, str], *, site: str, wait_s: int) -> HttpResponse:
+def _response(answer: CallAnswer, query: dict[str, str], *, site: str, wait_s: int) -> HttpResponse:
     if answer.run is None:
         return JsonResponse(answer.content, status=answer.status)
     response: HttpResponse

@@ -14,7 +14,7 @@ from scripts_app.models import Folder
 from scripts_app.validation import ScriptError
 
 
-class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
+class FolderAdminForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Folder
         fields = ("path",)
@@ -33,7 +33,7 @@ class FolderForm(ActingMixin, forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Folder)
 class FolderAdmin(ActingAdmin):
-    form = FolderForm
+    form = FolderAdminForm
     stays = "Only an empty folder can be deleted here: move what is in it first."
     list_display = ("path", "script_count")
     search_fields = ("path",)

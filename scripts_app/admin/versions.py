@@ -6,11 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from scripts_app import scripts
 from scripts_app.models import Version
+from scripts_app.versions import settings_snapshot
 from tempo_site import auth
-from tempo_site.admin_base import ReadOnlyAdmin
+from tempo_site.admin_base import ReadOnlyAdmin, lines
 
 CHOOSE_TWO = "Tick two versions of the same script, the older and the newer one."
 LONG_TEXTS = ("code", "requirements", "environment__lock", "environment__requirements")
@@ -35,8 +37,7 @@ class VersionAdmin(ReadOnlyAdmin):
         "created_at",
         "python_version",
         "environment",
-        "settings_hash",
-        "settings",
+        "settings_then",
         "syntax_error",
         "code",
         "requirements",
@@ -45,6 +46,10 @@ class VersionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
         rows: QuerySet[Version] = super().get_queryset(request)
         return rows.select_related("script", "environment").defer(*LONG_TEXTS)
+
+    @admin.display(description="settings")
+    def settings_then(self, version: Version) -> SafeString:
+        return lines(settings_snapshot.in_words(version.settings))
 
     def view_on_site(self, obj: Version) -> str | None:
         if obj.script.deleted_at:

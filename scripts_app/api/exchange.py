@@ -88,7 +88,7 @@ def import_scripts(
     try:
         planned = preview.plan(
             reading.items(staged),
-            on_conflict=preview.Choice(on_conflict),
+            on_conflict=preview.ItemChoice(on_conflict),
             with_switches=switch_on,
         )
         if dry_run:

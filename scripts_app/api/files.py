@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Annotated
 
 from django.http import HttpRequest, StreamingHttpResponse
+from django.urls import register_converter
+from django.urls.converters import PathConverter
 from ninja import File, Form, UploadedFile
 from ninja.errors import HttpError
 from ninja.responses import Status
@@ -20,6 +22,15 @@ from tempo_site.web.api_types import Limit, content
 MAX_FILES = 100
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded", "")
 BINARY = content("application/octet-stream")
+
+
+class AnyPath(PathConverter):
+    """Django's own knows no line break, and a script may name its files so."""
+
+    regex = "(?s:.+)"
+
+
+register_converter(AnyPath, "any_path")
 
 
 class FileOut(BaseModel):
@@ -39,7 +50,7 @@ class FilePage(BaseModel):
     next_cursor: str | None
 
 
-class Stored(BaseModel):
+class StoredFiles(BaseModel):
     """The paths that were stored."""
 
     paths: list[str]
@@ -56,14 +67,14 @@ def list_files(
     )
 
 
-@router.post("/scripts/{slug:slug}/files", response={201: Stored}, tags=["files"])
+@router.post("/scripts/{slug:slug}/files", response={201: StoredFiles}, tags=["files"])
 def upload_files(
     request: HttpRequest,
     slug: str,
     file: Annotated[list[UploadedFile], File(default=[])],
     folder: Annotated[str, Form(default="")],
     replace: Annotated[bool, Form(default=False)],
-) -> Status[Stored]:
+) -> Status[StoredFiles]:
     """Store files (`multipart/form-data`) in `files/`, or in the named folder below.
 
     The folder is made, too; without a file only the folder is made. A taken name is refused unless `replace`.
@@ -79,17 +90,17 @@ def upload_files(
         raise ScriptError(f"{len(file)} files at once; {MAX_FILES} is the most", field="file")
     if not file:
         store.make_folder(script, folder)
-        return Status(201, Stored(paths=[folder]))
+        return Status(201, StoredFiles(paths=[folder]))
     paths = []
     for upload in file:
         path = store.joined(folder, upload.name or "")
         store.save(script, path, upload.chunks(), replace=replace)
         paths.append(path)
-    return Status(201, Stored(paths=paths))
+    return Status(201, StoredFiles(paths=paths))
 
 
 @router.get(
-    "/scripts/{slug:slug}/files/{path:path}",
+    "/scripts/{slug:slug}/files/{any_path:path}",
     response={200: None},
     tags=["files"],
     openapi_extra=BINARY,
@@ -99,7 +110,7 @@ def download_file(request: HttpRequest, slug: str, path: str) -> StreamingHttpRe
     return downloads.attachment(store.opened(lookup.script(slug), path), name=path)
 
 
-@router.delete("/scripts/{slug:slug}/files/{path:path}", response={204: None}, tags=["files"])
+@router.delete("/scripts/{slug:slug}/files/{any_path:path}", response={204: None}, tags=["files"])
 def delete_file(
     request: HttpRequest, slug: str, path: str, recursive: bool = False
 ) -> Status[None]:

@@ -13,7 +13,6 @@ from scripts_app import deletion, lookup, reach, script_rows, scripts
 from scripts_app.api.common import IF_MATCH, based_on, router
 from scripts_app.models import Script
 from scripts_app.script_rows import ScriptRow
-from scripts_app.versions import versions
 from tempo_site import auth
 from tempo_site.lib import origins
 from tempo_site.lib.wire import json_answer
@@ -122,8 +121,6 @@ class ScriptOut(BaseModel):
 
 
 SCRIPT_FIELDS = tuple(ScriptOut.model_fields)
-# The columns that bear the same names in JSON.
-SAME_NAMES = set(SCRIPT_FIELDS) & set(ScriptRow._fields) - {"parameters"}
 
 
 class DuplicateIn(BaseModel):
@@ -227,21 +224,15 @@ def duplicate_script(
 
 
 def script_out(script: Script) -> ScriptOut:
-    parts: dict[str, Any] = {"version": 0, "code": "", "requirements": "", "python_version": ""}
-    if script.version is not None:
-        parts = {"version": script.version.number, **versions.fields_of(script.version)}
-    return ScriptOut.model_construct(
-        folder=script.folder.path if script.folder else "",
-        environment=environment_out(script),
-        parameters=script.declared,
-        trigger=trigger_switches(script),
-        **{name: getattr(script, name) for name in SAME_NAMES},
-        **parts,
-    )
+    values = row_out(script_rows.row_of(script))
+    environment = values["environment"]
+    if environment is not None:
+        values["environment"] = EnvironmentOut.model_construct(**environment)
+    values["trigger"] = TriggerSwitches.model_construct(**values["trigger"])
+    return ScriptOut.model_construct(**values)
 
 
 def row_out(row: ScriptRow) -> dict[str, Any]:
-    """Return what `script_out` says of the same script."""
     values = row._asdict()
     values |= {
         "folder": row.folder__path or "",
@@ -260,29 +251,8 @@ def row_out(row: ScriptRow) -> dict[str, Any]:
     return {name: values[name] for name in SCRIPT_FIELDS}
 
 
-def trigger_switches(script: Any) -> TriggerSwitches:
-    trigger = getattr(script, "url_trigger", None)
-    if trigger is None:
-        return TriggerSwitches()
-    return TriggerSwitches(
-        enabled=trigger.enabled, get=trigger.allow_get, key_in_url=trigger.allow_query_key
-    )
-
-
-def environment_out(script: Script) -> EnvironmentOut | None:
-    """Return the environment that the current version asks for, or else the environment in use."""
-    environment = script.wanted_environment or script.environment
-    if environment is None:
-        return None
-    return EnvironmentOut.model_construct(
-        id=environment.pk,
-        state=environment.state,
-        python=environment.python,
-        message=environment.message,
-    )
-
-
 def environment_of_row(row: ScriptRow) -> dict[str, Any] | None:
+    """Return the environment that the current version asks for, or else the environment in use."""
     if row.wanted_environment_id is not None:
         return {
             "id": row.wanted_environment_id,

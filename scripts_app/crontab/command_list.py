@@ -30,7 +30,7 @@ _BEFORE_COMMANDS = frozenset({"then", "do", "else", "elif", "!"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class ListedCommand:
     """One command as it is written; `joint` stands before it, and is empty for the first."""
 
     text: str
@@ -48,14 +48,14 @@ class _Token:
     text: str
 
 
-def split(command: str) -> list[Command]:
+def split(command: str) -> list[ListedCommand]:
     """Return the commands of a line in order; a `&` at the end leaves no trace but is_background().
 
     Raise UnsupportedShellSyntax for quotes and groups that stay open, for `case`, functions and texts behind `<<`.
     """
     if len(command) > MAX_LENGTH:
         raise UnsupportedShellSyntax(f"it has more than {MAX_LENGTH:,} characters")
-    found: list[Command] = []
+    found: list[ListedCommand] = []
     tokens: list[_Token] = []
     joint = ""
     open_words: list[str] = []
@@ -83,7 +83,7 @@ def is_background(command: str) -> bool:
     return last is not None and last.kind == "joint" and last.text == "&"
 
 
-def inside_group(command: Command) -> str:
+def inside_group(command: ListedCommand) -> str:
     """Return what stands within `( ... )` or `{ ...; }` when that is the whole command, else an empty text."""
     text = command.text
     if len(command.words) == 1 and command.words[0].startswith("("):
@@ -100,13 +100,13 @@ def _joint_after(token: _Token, joint: str, tokens: list[_Token]) -> str:
     return text
 
 
-def _add(found: list[Command], tokens: list[_Token], joint: str, command: str) -> None:
+def _add(found: list[ListedCommand], tokens: list[_Token], joint: str, command: str) -> None:
     if not tokens:
         return
     words, redirections = _words_and_redirections(tokens)
     first = words[0] if words else ""
     found.append(
-        Command(
+        ListedCommand(
             text=command[tokens[0].start : tokens[-1].end],
             joint=joint if found else "",
             words=words,

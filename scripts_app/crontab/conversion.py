@@ -9,12 +9,12 @@ from typing import Any
 from scripts_app.crontab import codegen, names, needs, reach, shell_text, unwrap
 from scripts_app.crontab import shell as crontab_shell
 from scripts_app.crontab.codegen import CommandContext
-from scripts_app.crontab.command_list import Command
+from scripts_app.crontab.command_list import ListedCommand
 from scripts_app.crontab.needs import Needs
 from scripts_app.crontab.parser import CrontabEntry, printable
 from scripts_app.crontab.shell_text import NotToBeJudged
 from scripts_app.crontab.source_files import Sources, UnreadableFile
-from scripts_app.crontab.unwrap import Plan
+from scripts_app.crontab.unwrap import UnwrappedCommand
 from scripts_app.crontab.wrappers import Found
 from scripts_app.packages import interpreters
 
@@ -47,7 +47,7 @@ class _Line:
     """An entry with what was found in it; `folder` is where the command works, absolute where that is known."""
 
     entry: CrontabEntry
-    plan: Plan
+    plan: UnwrappedCommand
     sources: Sources
     home: str
     wait_s: int
@@ -115,7 +115,7 @@ def convert(entry: CrontabEntry, *, sources: Sources, home: str) -> ConvertedCom
 
 
 # --- Python ----------------------------------------------------------------------------------------------------------
-def _convert_python(line: _Line, command: Command) -> ConvertedCommand | None:
+def _convert_python(line: _Line, command: ListedCommand) -> ConvertedCommand | None:
     literals = [line.found.literal(raw) for raw in command.words]
     known = []
     for word in literals:
@@ -150,7 +150,7 @@ def _after_flag(words: Sequence[str]) -> int | None:
 
 
 def _convert_file(
-    line: _Line, command: Command, program: str, file: crontab_shell.PythonFile, place: int
+    line: _Line, command: ListedCommand, program: str, file: crontab_shell.PythonFile, place: int
 ) -> ConvertedCommand:
     path = posixpath.join(line.folder, file.path)
     context, arguments, notes = _surroundings(line, command, place, folder=bool(line.found.folder))
@@ -182,7 +182,7 @@ def _convert_file(
 
 
 def _module_or_text(
-    line: _Line, command: Command, known: Sequence[str], place: int
+    line: _Line, command: ListedCommand, known: Sequence[str], place: int
 ) -> ConvertedCommand:
     context, arguments, notes = _surroundings(
         line, command, place + 1, folder=bool(line.found.folder)
@@ -215,7 +215,7 @@ def _module_or_text(
 
 # The context of a Python file, its arguments, and notes on what is left out.
 def _surroundings(
-    line: _Line, command: Command, place: int, *, folder: bool
+    line: _Line, command: ListedCommand, place: int, *, folder: bool
 ) -> tuple[CommandContext, list[str], list[str]]:
     raw = command.words[place:]
     literals = [line.found.literal(word) for word in raw]
@@ -263,7 +263,7 @@ def _version(requested: str, of_environment: str) -> tuple[str, list[str]]:
 
 
 # --- other programs --------------------------------------------------------------------------------------------------
-def _convert_program(line: _Line, command: Command) -> ConvertedCommand:
+def _convert_program(line: _Line, command: ListedCommand) -> ConvertedCommand:
     words = [line.found.literal(raw) for raw in command.words]
     plain = [word for word in words if word is not None]
     if len(plain) < len(words):
@@ -295,7 +295,7 @@ def _convert_program(line: _Line, command: Command) -> ConvertedCommand:
     )
 
 
-def _left_out(command: Command) -> list[str]:
+def _left_out(command: ListedCommand) -> list[str]:
     return [
         f"`{printable(each, 80)}` is left out: what it prints is kept with the run"
         for each in command.redirections
@@ -303,7 +303,7 @@ def _left_out(command: Command) -> list[str]:
     ]
 
 
-def _why_a_shell(commands: Sequence[Command]) -> str:
+def _why_a_shell(commands: Sequence[ListedCommand]) -> str:
     joints = [command.joint for command in commands if "|" in command.joint]
     if joints:
         return f"of `{joints[0]}`"
@@ -316,7 +316,7 @@ def _is_for_a_log(redirection: str) -> bool:
     return sign.endswith(">>") or "&" in sign or target in _NOWHERE
 
 
-def _convert_shell(line: _Line, commands: Sequence[Command], why: str) -> ConvertedCommand:
+def _convert_shell(line: _Line, commands: Sequence[ListedCommand], why: str) -> ConvertedCommand:
     found, commands = needs.of_shell(
         commands, folder=line.folder, found=line.found, sources=line.sources
     )

@@ -29,7 +29,7 @@ MAX_LINE = 1000  # characters of a line that are kept with its schedule
 MAX_ADDRESS = 500
 
 
-class Text(TypedDict):
+class VersionText(TypedDict):
     """The fields of a version."""
 
     code: str
@@ -73,6 +73,7 @@ class Proposal:
     overlap: str = Schedule.Overlap.SKIP
     mail_to: str = ""
     rhythm: str = ""
+    zone: str = ""  # where the rhythm needs one
     next_at: datetime | None = None
     no_schedule: str = ""  # why the script gets no schedule
     imported_as: str = ""  # a script that has this line already
@@ -81,7 +82,7 @@ class Proposal:
     problem: str = ""
 
     @property
-    def text(self) -> Text:
+    def text(self) -> VersionText:
         return {
             "code": self.code,
             "requirements": self.requirements,
@@ -283,6 +284,7 @@ def _meaning(timing: Timing | None, now: datetime) -> dict[str, Any]:
         return {}
     return {
         "rhythm": rule.describe(timing),
+        "zone": timing.timezone if rule.names_hours(timing) else "",
         "next_at": rule.next_after(timing, now),
         "time_notes": cron_words.notes(timing.cron) if timing.kind == "cron" else [],
     }

@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 
-from scripts_app.crontab.command_list import Command
+from scripts_app.crontab.command_list import ListedCommand
 from scripts_app.crontab.parser import printable
 
 NAME_LENGTH = 100
@@ -25,7 +25,8 @@ _SILENT_WORDS = """
     pushd read rm set sleep source sudo test then time timeout true umask until while { }
 """
 _SILENT = frozenset(_SILENT_WORDS.split())
-_FILE = re.compile(r"[\w./~-]*?(?P<name>[\w-]+)\.(?:py|sh|pl|php|rb|js|jar)\b")
+# A path is looked for where one begins: from each character of a long word it would take seconds.
+_FILE = re.compile(r"(?<![\w./~-])[\w./~-]*?[\w-]\.(?:py|sh|pl|php|rb|js|jar)\b")
 _WORD = re.compile(r"[^\s;&|(){}<>=\"'$`!*?\[\]]+")
 
 
@@ -47,7 +48,7 @@ def of_words(words: Sequence[str]) -> str:
     return of_path(words[0]) or name
 
 
-def of_commands(commands: Iterable[Command], text: str) -> str:
+def of_commands(commands: Iterable[ListedCommand], text: str) -> str:
     """Return the name for a line that a shell reads: of the first file of code in it, or its first telling word."""
     text = text[:MAX_TEXT]
     file = _FILE.search(text)

@@ -10,7 +10,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from scripts_app.crontab import neighbours, virtual_environments, wrappers
-from scripts_app.crontab.command_list import Command
+from scripts_app.crontab.command_list import ListedCommand
 from scripts_app.crontab.neighbours import Neighbours
 from scripts_app.crontab.parser import printable
 from scripts_app.crontab.source_files import Sources, UnreadableFile
@@ -84,8 +84,8 @@ def of_program(program: str, *, folder: str, found: Found, sources: Sources) -> 
 
 
 def of_shell(
-    commands: Sequence[Command], *, folder: str, found: Found, sources: Sources
-) -> tuple[Needs, list[Command]]:
+    commands: Sequence[ListedCommand], *, folder: str, found: Found, sources: Sources
+) -> tuple[Needs, list[ListedCommand]]:
     """Return what the Python files of a command list need, and the list with these files called where they will lie."""
     all_needs = Needs(packages=list(found.packages))
     written = []
@@ -113,7 +113,7 @@ def of_shell(
 
 
 # The literal words from a Python on, the file that it runs and the place of the Python among the words.
-def _python_target(command: Command, found: Found) -> tuple[list[str], str, int] | None:
+def _python_target(command: ListedCommand, found: Found) -> tuple[list[str], str, int] | None:
     if command.is_compound:
         return None
     literals = [found.literal(raw) or "" for raw in command.words]

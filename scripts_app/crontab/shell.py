@@ -96,7 +96,7 @@ class UnsupportedShellSyntax(ValueError):
 
 
 @dataclass(kw_only=True)
-class Step:
+class ShellStep:
     """A program with its words and redirections; `joint` ends the step: `&&`, `;` or nothing."""
 
     words: list[str] = field(default_factory=list)
@@ -105,7 +105,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class ShellCall:
     words: list[str]
     folder: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class PythonFile:
     flags: list[str] = field(default_factory=list)
 
 
-def call(command: str, variables: Mapping[str, str]) -> Call:
+def call(command: str, variables: Mapping[str, str]) -> ShellCall:
     """Return the single program that a command calls. Raise UnsupportedShellSyntax.
 
     Before the program may come: `cd DIR &&`, `. venv/bin/activate &&`, variables, `exec`, `nohup`, `env`.
@@ -138,7 +138,9 @@ def call(command: str, variables: Mapping[str, str]) -> Call:
         raise UnsupportedShellSyntax("it calls no program")
     if words[0] in _SHELL_WORDS:
         raise UnsupportedShellSyntax(f"`{words[0]}` is the shell's own")
-    return Call(words=words, folder=folder, variables=own_variables, redirections=last.redirections)
+    return ShellCall(
+        words=words, folder=folder, variables=own_variables, redirections=last.redirections
+    )
 
 
 def python_file(words: list[str]) -> PythonFile | None:
@@ -168,13 +170,13 @@ def is_shell_word(word: str) -> bool:
     return word in _SHELL_WORDS
 
 
-def steps(command: str, variables: Mapping[str, str]) -> list[Step]:
-    found = [Step()]
+def steps(command: str, variables: Mapping[str, str]) -> list[ShellStep]:
+    found = [ShellStep()]
     for kind, text in _words(command, variables):
         step = found[-1]
         if kind == "joint":
             step.joint = text
-            found.append(Step())
+            found.append(ShellStep())
         elif kind == "word":
             step.words.append(text)
         else:
@@ -275,7 +277,7 @@ def _value(name: str, variables: Mapping[str, str]) -> str:
 
 
 # A step before the program may change the folder or activate an environment, and nothing else.
-def _folder_after(step: Step, folder: str) -> str:
+def _folder_after(step: ShellStep, folder: str) -> str:
     if len(step.words) != 2:
         raise UnsupportedShellSyntax("it calls several programs")
     command, target = step.words

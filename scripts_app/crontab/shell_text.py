@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts_app.crontab import conditions
-from scripts_app.crontab.command_list import Command
+from scripts_app.crontab.command_list import ListedCommand
 from scripts_app.crontab.unwrap import TELLERS
 
 BASH = "/bin/bash"
@@ -35,7 +35,9 @@ class ShellText:
     text: str
 
 
-def judged(text: str, commands: Sequence[Command], guards: Sequence[str], shell: str) -> ShellText:
+def judged(
+    text: str, commands: Sequence[ListedCommand], guards: Sequence[str], shell: str
+) -> ShellText:
     """Return what a shell has to run for a command whose `commands` are known, or else for its `text`.
 
     Raise NotToBeJudged for programs in the background and for shells with a syntax of their own.
@@ -70,7 +72,7 @@ def _guard(guard: str) -> str:
 
 
 # A list of commands a line, each with a look at how it ended. A `||` whose end only tells must not hide the failure.
-def _lists(text: str, commands: Sequence[Command]) -> list[str]:
+def _lists(text: str, commands: Sequence[ListedCommand]) -> list[str]:
     if not commands:
         return [text, "tell $?"]
     lines: list[str] = []

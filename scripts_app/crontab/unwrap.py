@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from scripts_app.crontab import command_list, conditions, wrappers
-from scripts_app.crontab.command_list import Command
+from scripts_app.crontab.command_list import ListedCommand
 from scripts_app.crontab.durations import seconds_of
 from scripts_app.crontab.parser import printable
 from scripts_app.crontab.shell import UnsupportedShellSyntax
@@ -55,44 +55,44 @@ _RANDOM_WAIT = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class UnwrappedCommand:
     """A command without what is around it; `commands` is empty for syntax that only a shell reads, see `why`."""
 
     found: Found
-    commands: list[Command]
+    commands: list[ListedCommand]
     text: str
     why: str = ""
     problem: str = ""
 
     @property
-    def single(self) -> Command | None:
+    def single(self) -> ListedCommand | None:
         if len(self.commands) == 1 and not self.commands[0].is_compound:
             return self.commands[0]
         return None
 
 
-def plan(text: str, variables: Mapping[str, str]) -> Plan:
+def plan(text: str, variables: Mapping[str, str]) -> UnwrappedCommand:
     """Return what is left of a command, and what the rest of it says. Never raises."""
     found = Found(known=variables)
-    commands: list[Command] = []
+    commands: list[ListedCommand] = []
     for _ in range(MAX_LAYERS):
         try:
             commands = _layer(text, found)
         except UnsupportedShellSyntax as reason:
             if _has_background(text):
-                return Plan(found=found, commands=[], text=text, problem=_SEVERAL)
-            return Plan(found=found, commands=[], text=text, why=str(reason))
+                return UnwrappedCommand(found=found, commands=[], text=text, problem=_SEVERAL)
+            return UnwrappedCommand(found=found, commands=[], text=text, why=str(reason))
         if any(command.joint == "&" for command in commands):
-            return Plan(found=found, commands=[], text=text, problem=_SEVERAL)
+            return UnwrappedCommand(found=found, commands=[], text=text, problem=_SEVERAL)
         inner = _inner(commands, found)
         if inner is None:
             break
         text = inner
     if not commands:
-        return Plan(
+        return UnwrappedCommand(
             found=found, commands=[], text=text, problem="it starts nothing that could be run"
         )
-    return Plan(found=found, commands=commands, text=text)
+    return UnwrappedCommand(found=found, commands=commands, text=text)
 
 
 _SEVERAL = (
@@ -105,7 +105,7 @@ def _has_background(text: str) -> bool:
     return bool(re.search(r"(?<![&>|0-9])&(?![&>0-9])", text))
 
 
-def _layer(text: str, found: Found) -> list[Command]:
+def _layer(text: str, found: Found) -> list[ListedCommand]:
     commands = command_list.split(text)
     if len(commands) > MAX_COMMANDS:
         raise UnsupportedShellSyntax(f"it calls more than {MAX_COMMANDS} programs")
@@ -116,7 +116,7 @@ def _layer(text: str, found: Found) -> list[Command]:
 
 
 # The text within the last layer: a group, or the command of an inner shell; None when there is none.
-def _inner(commands: list[Command], found: Found) -> str | None:
+def _inner(commands: list[ListedCommand], found: Found) -> str | None:
     if len(commands) != 1:
         return None
     command = commands[0]
@@ -135,7 +135,7 @@ def _inner(commands: list[Command], found: Found) -> str | None:
     return " ".join([*rest, *command.redirections])
 
 
-def _note_lost_redirections(command: Command, found: Found) -> None:
+def _note_lost_redirections(command: ListedCommand, found: Found) -> None:
     for redirection in command.redirections:
         if "/dev/null" not in redirection and "&" not in redirection:
             found.note(
@@ -144,7 +144,7 @@ def _note_lost_redirections(command: Command, found: Found) -> None:
 
 
 # --- the end of a line: tellers and sinks ---------------------------------------------------------------------------
-def _without_end(commands: list[Command], found: Found) -> list[Command]:
+def _without_end(commands: list[ListedCommand], found: Found) -> list[ListedCommand]:
     while len(commands) > 1 and _is_idle_end(commands[-1], commands, found):
         last = commands[-1]
         _keep_address(last, found)
@@ -154,7 +154,7 @@ def _without_end(commands: list[Command], found: Found) -> list[Command]:
     return commands
 
 
-def _is_idle_end(last: Command, commands: list[Command], found: Found) -> bool:
+def _is_idle_end(last: ListedCommand, commands: list[ListedCommand], found: Found) -> bool:
     if last.is_compound or not last.words:
         return False
     name = _name(last, found)
@@ -168,7 +168,7 @@ def _is_idle_end(last: Command, commands: list[Command], found: Found) -> bool:
     return last.joint == "&&" and is_told and not any(each.joint == "||" for each in commands)
 
 
-def _keep_address(command: Command, found: Found) -> None:
+def _keep_address(command: ListedCommand, found: Found) -> None:
     if _name(command, found) not in _MAILERS:
         return
     for raw in command.words[1:]:
@@ -178,7 +178,7 @@ def _keep_address(command: Command, found: Found) -> None:
 
 
 # --- the beginning of a line: folders, environments, waits, guards ----------------------------------------------------
-def _without_beginning(commands: list[Command], found: Found) -> list[Command]:
+def _without_beginning(commands: list[ListedCommand], found: Found) -> list[ListedCommand]:
     while len(commands) > 1:
         if _ends_early(commands, found):
             found.guards.append(commands[0].text)
@@ -190,13 +190,13 @@ def _without_beginning(commands: list[Command], found: Found) -> list[Command]:
 
 
 # `test -f flag || exit 0; program` is another way to write `test -f flag && program`.
-def _ends_early(commands: list[Command], found: Found) -> bool:
+def _ends_early(commands: list[ListedCommand], found: Found) -> bool:
     if [command.joint for command in commands[1:3]] != ["||", ";"]:
         return False
     return commands[1].words in (["exit"], ["exit", "0"]) and _is_guard(commands[0], found)
 
 
-def _is_taken(commands: list[Command], found: Found) -> bool:
+def _is_taken(commands: list[ListedCommand], found: Found) -> bool:
     first, second = commands[0], commands[1]
     if second.joint in ("&&", ";") and not first.is_compound:
         name = _name(first, found)
@@ -218,11 +218,11 @@ def _is_taken(commands: list[Command], found: Found) -> bool:
     return True
 
 
-def _count_programs(commands: list[Command], found: Found) -> int:
+def _count_programs(commands: list[ListedCommand], found: Found) -> int:
     return sum(_name(command, found) not in _SETTINGS for command in commands)
 
 
-def _is_guard(command: Command, found: Found) -> bool:
+def _is_guard(command: ListedCommand, found: Found) -> bool:
     if command.text.startswith("!"):
         return True
     name = _name(command, found)
@@ -235,11 +235,11 @@ def _is_guard(command: Command, found: Found) -> bool:
     return name in _CONDITIONS
 
 
-def _has_alternative(commands: list[Command]) -> bool:
+def _has_alternative(commands: list[ListedCommand]) -> bool:
     return any(command.joint in ("||", ";") for command in commands[1:])
 
 
-def _is_setting(command: Command, found: Found) -> bool:
+def _is_setting(command: ListedCommand, found: Found) -> bool:
     text = command.text
     wait = _RANDOM_WAIT.match(text)
     if wait:
@@ -262,7 +262,7 @@ def _take_random_wait(most_s: int, found: Found) -> None:
     found.note(f"its random wait becomes the schedule's jitter, up to {found.jitter_s} s")
 
 
-def _take_folder(words: list[str], _: Command, found: Found) -> bool:
+def _take_folder(words: list[str], _: ListedCommand, found: Found) -> bool:
     if words[:1] == ["--"]:
         words = words[1:]
     if len(words) != 1 or words[0] == "-":
@@ -271,7 +271,7 @@ def _take_folder(words: list[str], _: Command, found: Found) -> bool:
     return True
 
 
-def _take_source(words: list[str], command: Command, found: Found) -> bool:
+def _take_source(words: list[str], command: ListedCommand, found: Found) -> bool:
     target = words[0] if words else ""
     if target.endswith("bin/activate"):
         found.environment = posixpath.join(
@@ -285,14 +285,14 @@ def _take_source(words: list[str], command: Command, found: Found) -> bool:
     return False
 
 
-def _take_activation(words: list[str], command: Command, found: Found) -> bool:
+def _take_activation(words: list[str], command: ListedCommand, found: Found) -> bool:
     if words[:1] not in (["activate"], ["deactivate"]) and command.words[0] != "workon":
         return False
     found.note(f"`{printable(command.text, 60)}` is left out: list its packages under Packages")
     return True
 
 
-def _take_variables(words: list[str], _: Command, found: Found) -> bool:
+def _take_variables(words: list[str], _: ListedCommand, found: Found) -> bool:
     for word in words:
         name, sign, value = word.partition("=")
         if sign and name.isidentifier():
@@ -300,7 +300,7 @@ def _take_variables(words: list[str], _: Command, found: Found) -> bool:
     return True
 
 
-def _take_wait(words: list[str], _: Command, found: Found) -> bool:
+def _take_wait(words: list[str], _: ListedCommand, found: Found) -> bool:
     seconds = [seconds_of(word) for word in words]
     if not seconds or None in seconds:
         return False
@@ -308,24 +308,24 @@ def _take_wait(words: list[str], _: Command, found: Found) -> bool:
     return True
 
 
-def _take_umask(words: list[str], _: Command, found: Found) -> bool:
+def _take_umask(words: list[str], _: ListedCommand, found: Found) -> bool:
     if len(words) != 1 or not re.fullmatch("[0-7]{1,4}", words[0]):
         return False
     found.umask = int(words[0], 8)
     return True
 
 
-def _take_ulimit(_: list[str], command: Command, found: Found) -> bool:
+def _take_ulimit(_: list[str], command: ListedCommand, found: Found) -> bool:
     found.note(f"`{printable(command.text, 60)}` is left out: the script has limits of its own")
     return True
 
 
-def _take_teller(_: list[str], command: Command, found: Found) -> bool:
+def _take_teller(_: list[str], command: ListedCommand, found: Found) -> bool:
     found.note(f"`{printable(command.text, 60)}` is left out: Tempo keeps when a run began")
     return True
 
 
-def _take_silently(_: list[str], _command: Command, _found: Found) -> bool:
+def _take_silently(_: list[str], _command: ListedCommand, _found: Found) -> bool:
     return True
 
 
@@ -351,7 +351,7 @@ _SETTINGS = {
 }
 
 
-def _name(command: Command, found: Found) -> str:
+def _name(command: ListedCommand, found: Found) -> str:
     if not command.words:
         return ""
     return posixpath.basename(found.literal(command.words[0]) or command.words[0])

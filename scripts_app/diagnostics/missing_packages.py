@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from packaging.utils import canonicalize_name
 
 from scripts_app.diagnostics.models import Problem, Severity
-from scripts_app.diagnostics.syntax import Import
+from scripts_app.diagnostics.syntax import ImportedModule
 from scripts_app.files import store
 from scripts_app.models import Environment, Script
 from scripts_app.packages import inline_metadata, suggestions
@@ -55,7 +55,7 @@ def _installed_modules(environment: Environment) -> frozenset[str]:
 
 
 def find_problems(
-    imports: Iterable[Import], *, code: str, requirements: str, known: KnownModules
+    imports: Iterable[ImportedModule], *, code: str, requirements: str, known: KnownModules
 ) -> Iterator[Problem]:
     """Yield a problem for each module that is missing; one that Tempo can name the package of has lines to add."""
     block = inline_metadata.read(code).requirements or ()
@@ -90,7 +90,7 @@ def _normal(requirements: str) -> str | None:
         return None
 
 
-def _problem(found: Import, code: str, *, adds: tuple[str, ...]) -> Problem:
+def _problem(found: ImportedModule, code: str, *, adds: tuple[str, ...]) -> Problem:
     line = code.split("\n")[found.line - 1]
     column = max(line.find(found.module), 0) + 1
     if adds:

@@ -84,7 +84,7 @@ class Unknown(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import:
+class ImportedModule:
     """An import at the beginning of a path that every run takes, of a module that is not Python's own."""
 
     module: str  # without what stands behind a dot
@@ -106,7 +106,7 @@ class Fault:
 @dataclass(frozen=True, kw_only=True)
 class Look:
     fault: Fault | None = None
-    imports: tuple[Import, ...] = ()  # none of a text with a fault, or longer than 200 kB
+    imports: tuple[ImportedModule, ...] = ()  # none of a text with a fault, or longer than 200 kB
 
 
 def fault(code: str, interpreter: Interpreter) -> Fault | None:
@@ -208,7 +208,7 @@ def _ask(codes: Sequence[str], interpreter: Interpreter) -> list[Look]:
 def _look_of(code: str, fields: Sequence[Any], imports: Sequence[tuple[str, int]]) -> Look:
     if fields:
         return Look(fault=_fault_within(code, *fields))
-    return Look(imports=tuple(Import(module=module, line=line) for module, line in imports))
+    return Look(imports=tuple(ImportedModule(module=module, line=line) for module, line in imports))
 
 
 def _fault_within(

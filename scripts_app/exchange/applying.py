@@ -10,7 +10,7 @@ from scripts_app.exchange import new_scripts, placing, preparing, replaced_scrip
 from scripts_app.exchange.items import ExchangeError
 from scripts_app.exchange.parts import parts
 from scripts_app.exchange.preparing import Import, Prepared
-from scripts_app.exchange.preview import ACTING, Action, Planned
+from scripts_app.exchange.preview import ACTING, ItemAction, Planned
 from scripts_app.exchange.staging import Staged
 from scripts_app.models import Script, UnplacedFiles
 from tempo_site.audit import trail
@@ -24,14 +24,14 @@ def try_out(planned: Sequence[Planned], act: Import) -> list[Planned]:
     refused = {}
     for each, prepared in _prepared(planned, act):
         if isinstance(prepared, ValueError):
-            refused[id(each)] = replace(each, action=Action.REFUSE, reason=str(prepared))
+            refused[id(each)] = replace(each, action=ItemAction.REFUSE, reason=str(prepared))
     return [refused.get(id(each), each) for each in planned]
 
 
 def apply(planned: Sequence[Planned], staged: Staged, act: Import) -> list[Script]:
     """Make the scripts of a plan, all or none, then put their files in place. Raise ExchangeError."""
     for each in planned:
-        if each.action == Action.REFUSE:
+        if each.action == ItemAction.REFUSE:
             raise _refusal(each, each.reason)
     checked: list[tuple[Planned, Prepared]] = []
     for each, prepared in _prepared(planned, act):
@@ -46,7 +46,7 @@ def apply(planned: Sequence[Planned], staged: Staged, act: Import) -> list[Scrip
     return made
 
 
-def _slugs(planned: Sequence[Planned], action: Action) -> list[str]:
+def _slugs(planned: Sequence[Planned], action: ItemAction) -> list[str]:
     return [each.item.slug for each in planned if each.action == action]
 
 

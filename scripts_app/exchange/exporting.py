@@ -44,7 +44,7 @@ CLOSED_FOLDER = ".ssh"  # keys are in no export
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ExportEntry:
     """A file of an export. `read` yields its bytes as it is written; it may raise ScriptError, OSError."""
 
     path: str
@@ -55,7 +55,7 @@ class Entry:
 class Export:
     """Everything that an export holds; `left_out` are the files of scripts that are in no export, with the reason."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[ExportEntry] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     scripts: int = 0
 
@@ -88,7 +88,7 @@ def export(scripts: QuerySet[Script], *, with_versions: bool = False) -> Export:
                 found.left_out.append(f"{script.slug}: {path} {problem}")
             else:
                 whole = f"{place}/{FILES}/{path}"
-                found.entries.append(Entry(path=whole, read=partial(_file, script, path)))
+                found.entries.append(ExportEntry(path=whole, read=partial(_file, script, path)))
     head: Row = {"format": FORMAT}
     if found.left_out:
         head["left_out"] = found.left_out
@@ -98,7 +98,7 @@ def export(scripts: QuerySet[Script], *, with_versions: bool = False) -> Export:
     return found
 
 
-def present(found: Export) -> Iterator[tuple[Entry, Iterator[bytes]]]:
+def present(found: Export) -> Iterator[tuple[ExportEntry, Iterator[bytes]]]:
     """Yield each entry with its bytes; a file that its script has removed meanwhile is passed over."""
     for entry in found.entries:
         data = entry.read()
@@ -142,7 +142,6 @@ def items_of(rows: list[Script], *, with_texts: bool = True) -> dict[int, Item]:
 
 
 def table_of(item: Item) -> Row:
-    """Return what stands in an item's `script.toml`."""
     table: Row = {**item.settings, **item.for_staff}
     if item.locked_for:
         table["locked_for"] = item.locked_for
@@ -174,29 +173,29 @@ def _environment_of(script: Script) -> Environment | None:
     return script.version.environment if script.version else None
 
 
-def _texts(place: str, script: Script, item: Item) -> Iterator[Entry]:
-    yield Entry(path=f"{place}/{CODE}", read=partial(_code_of, script.version_id))
+def _texts(place: str, script: Script, item: Item) -> Iterator[ExportEntry]:
+    yield ExportEntry(path=f"{place}/{CODE}", read=partial(_code_of, script.version_id))
     if item.requirements:
         yield _text(f"{place}/{REQUIREMENTS}", item.requirements)
     environment = _environment_of(script)
     if item.locked_for and environment is not None:
-        yield Entry(path=f"{place}/{LOCK}", read=partial(_lock_of, environment.pk))
+        yield ExportEntry(path=f"{place}/{LOCK}", read=partial(_lock_of, environment.pk))
     yield _text(f"{place}/{SETTINGS}", toml_text.written(table_of(item)))
 
 
-def _versions(place: str, script: Script) -> Iterator[Entry]:
+def _versions(place: str, script: Script) -> Iterator[ExportEntry]:
     rows = Version.objects.filter(script=script).order_by("number")
     for version in rows.defer("code"):
         stem = f"{place}/{VERSIONS}/{version.number:04}"
-        yield Entry(path=f"{stem}.py", read=partial(_code_of, version.pk))
+        yield ExportEntry(path=f"{stem}.py", read=partial(_code_of, version.pk))
         if version.requirements:
             yield _text(f"{stem}.requirements.txt", version.requirements)
         facts = version_files.facts_of(version)
         yield _text(f"{stem}.toml", toml_text.written(facts))
 
 
-def _text(path: str, text: str) -> Entry:
-    return Entry(path=path, read=lambda: iter([text.encode()]))
+def _text(path: str, text: str) -> ExportEntry:
+    return ExportEntry(path=path, read=lambda: iter([text.encode()]))
 
 
 # One at a time: all texts of all scripts are more than the memory of `web` is for.

@@ -73,7 +73,7 @@ def _store_versions(
     stored = older.store_all(_histories(news, act))
     made, known = [], []
     for new in news:
-        history = stored.get(new.script.pk, older.Stored())
+        history = stored.get(new.script.pk, older.StoredHistory())
         if history.current is None:
             number = history.newest + 1
             version = versions.unsaved(new.script, new.content.row, number=number, author=act.by)

@@ -15,7 +15,7 @@ from scripts_app.environments.environments import EnvironmentSpec
 from scripts_app.exchange import toml_rows, version_files
 from scripts_app.exchange.items import Item
 from scripts_app.exchange.parts import parts
-from scripts_app.exchange.preview import Action, Planned
+from scripts_app.exchange.preview import ItemAction, Planned
 from scripts_app.files import store
 from scripts_app.models import Schedule, Script, Variable
 from scripts_app.schedules import schedules
@@ -75,7 +75,7 @@ def prepare(planned: Planned, content: Content, act: Import) -> Prepared:
     item, existing = planned.item, replaced(planned)
     values = settings_of(item)
     folder = validation.folder_path(values.pop("folder", ""))
-    if planned.action == Action.COPY:
+    if planned.action == ItemAction.COPY:
         values["name"] = scripts.name_of_copy(item.name)
     script = scripts.unsaved(by=act.by, **values)
     for name, rows in item.parts.items():
@@ -88,7 +88,7 @@ def prepare(planned: Planned, content: Content, act: Import) -> Prepared:
     return Prepared(
         item=item,
         script=script,
-        slug="" if planned.action == Action.COPY else item.slug,
+        slug="" if planned.action == ItemAction.COPY else item.slug,
         folder=folder,
         content=content,
         schedules=None
@@ -102,7 +102,7 @@ def prepare(planned: Planned, content: Content, act: Import) -> Prepared:
 
 def replaced(planned: Planned) -> Script | None:
     """Return the script that an item is stored in place of."""
-    return planned.existing if planned.action == Action.REPLACE else None
+    return planned.existing if planned.action == ItemAction.REPLACE else None
 
 
 def settings_of(item: Item) -> dict[str, Any]:

@@ -19,7 +19,7 @@ HISTORY_STAYS = "its older versions are not taken over: the script here keeps it
 MAX_NAMED = 5  # of the files that differ
 
 
-class Choice(StrEnum):
+class ItemChoice(StrEnum):
     """What to do with an item whose script is here already and differs."""
 
     KEEP = "keep"
@@ -27,7 +27,7 @@ class Choice(StrEnum):
     COPY = "copy"
 
 
-class Action(StrEnum):
+class ItemAction(StrEnum):
     CREATE = "create"
     SAME = "same"
     KEEP = "keep"
@@ -36,7 +36,7 @@ class Action(StrEnum):
     REFUSE = "refuse"
 
 
-ACTING = (Action.CREATE, Action.REPLACE, Action.COPY)
+ACTING = (ItemAction.CREATE, ItemAction.REPLACE, ItemAction.COPY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +44,21 @@ class Planned:
     """An item and what is to be done with it. `reason` says why, `notes` what is not taken over."""
 
     item: Item
-    action: Action
+    action: ItemAction
     reason: str = ""
     existing: Script | None = None
     notes: Sequence[str] = ()
 
     @property
     def is_conflict(self) -> bool:
-        return self.existing is not None and self.action not in (Action.SAME, Action.REFUSE)
+        return self.existing is not None and self.action not in (ItemAction.SAME, ItemAction.REFUSE)
 
 
 def plan(
     items: Sequence[Item],
     *,
-    on_conflict: Choice = Choice.KEEP,
-    choices: Mapping[str, Choice] | None = None,
+    on_conflict: ItemChoice = ItemChoice.KEEP,
+    choices: Mapping[str, ItemChoice] | None = None,
     with_switches: bool = False,
 ) -> list[Planned]:
     """Return what becomes of each item; `choices` by slug go before `on_conflict`.
@@ -74,7 +74,7 @@ def plan(
         choice = (choices or {}).get(item.slug, on_conflict)
         if item.problem or item.slug in taken:
             problem = item.problem or f"there is a second `{item.slug}` in it"
-            planned.append(Planned(item=item, action=Action.REFUSE, reason=problem))
+            planned.append(Planned(item=item, action=ItemAction.REFUSE, reason=problem))
             continue
         taken.add(item.slug)
         if script is None:
@@ -99,22 +99,22 @@ def _new(item: Item) -> Planned:
         reason = "new, with its older versions"
     if Script.objects.filter(slug=item.slug).exists():
         reason = "new, under another name in addresses: a deleted script has this one"
-    return Planned(item=item, action=Action.CREATE, reason=reason, notes=notes_on(item))
+    return Planned(item=item, action=ItemAction.CREATE, reason=reason, notes=notes_on(item))
 
 
-def _present_one(item: Item, script: Script, found: list[str], choice: Choice) -> Planned:
+def _present_one(item: Item, script: Script, found: list[str], choice: ItemChoice) -> Planned:
     if not found:
         reason = "the script here is the same"
-        return Planned(item=item, action=Action.SAME, reason=reason, existing=script)
+        return Planned(item=item, action=ItemAction.SAME, reason=reason, existing=script)
     words = ", ".join(found)
     reason = {
-        Choice.KEEP: f"the script here stays as it is; other: {words}",
-        Choice.REPLACE: f"takes the place of the script here; other: {words}",
-        Choice.COPY: f"made beside the script here; other: {words}",
+        ItemChoice.KEEP: f"the script here stays as it is; other: {words}",
+        ItemChoice.REPLACE: f"takes the place of the script here; other: {words}",
+        ItemChoice.COPY: f"made beside the script here; other: {words}",
     }[choice]
-    action = Action(choice.value)
-    notes = [] if choice == Choice.KEEP else notes_on(item)
-    if choice == Choice.REPLACE and item.versions:
+    action = ItemAction(choice.value)
+    notes = [] if choice == ItemChoice.KEEP else notes_on(item)
+    if choice == ItemChoice.REPLACE and item.versions:
         notes.append(HISTORY_STAYS)
     return Planned(item=item, action=action, reason=reason, existing=script, notes=notes)
 

@@ -23,7 +23,6 @@ _TYPES = {"saved_at": datetime, "saved_by": str, "note": str, "python_version": 
 
 
 def facts_of(version: Version) -> Row:
-    """Return what stands in a version's `.toml`."""
     facts: Row = {
         "saved_at": version.created_at,
         "saved_by": version.saved_by,

@@ -35,7 +35,7 @@ class Opened:
     write: list[str]
 
 
-class Memory:
+class OpenPathRows:
     """All rows, read when they are asked for: each start of a run asks."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Memory:
             self._rows = None
 
 
-memory = Memory()
+memory = OpenPathRows()
 
 
 def add(path: str, *, may_write: bool, script: Script | None, by: str, now: datetime) -> OpenPath:

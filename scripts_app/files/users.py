@@ -49,5 +49,6 @@ def _store(script: Script, uid: int) -> bool:
     except IntegrityError:  # another script was faster
         return False
     script.uid = uid
-    logger.info("script %s has user %s from now on", script.slug, uid)
+    # Whether a run gets it is the launcher's to say: it needs the rights for that.
+    logger.info("user %s is kept for script %s", uid, script.slug)
     return True

@@ -63,7 +63,6 @@ def tend(*, now: datetime) -> None:
 
 
 def begin() -> None:
-    """Start the thread, unless it is still at work."""
     if _at_work.acquire(blocking=False):
         threading.Thread(target=_work, name="mirror", daemon=True).start()
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from django.db import models
 
 from scripts_app.packages import interpreters
+from tempo_site.lib.sqlite.quick_model import QuickModel
 
 
-class Environment(models.Model):
+class Environment(QuickModel):
     """A locked set of packages for one Python: asked for as `wanted`, usable as `ready`.
 
     The row is the letter: a need for an environment is written as a row, `runs_app.triggers.builds` sweeps them.

@@ -11,6 +11,7 @@ from scripts_app.models.scripts import Script
 from scripts_app.timing import rule
 from scripts_app.timing.cron_expression import MAX_LENGTH
 from tempo_site.lib import zone
+from tempo_site.lib.sqlite.quick_model import QuickModel
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
@@ -18,7 +19,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         return self.filter(enabled=True, script__enabled=True, script__deleted_at=None)
 
 
-class Schedule(models.Model):
+class Schedule(QuickModel):
     """When a script runs. The alarm holds the next due moment, here and nowhere else."""
 
     class Kind(models.TextChoices):
@@ -154,10 +155,12 @@ class Schedule(models.Model):
 
     @property
     def other_zone(self) -> str:
-        """The schedule's zone, where it is not the one in which pages write times."""
-        if self.kind == Schedule.Kind.STARTUP or self.timezone == zone.current().key:
+        """The schedule's zone, where its words need one that is not the one in which pages write times."""
+        try:
+            is_needed = rule.names_hours(self.timing) and self.timezone != zone.current().key
+        except rule.TimingError:  # damaged from outside
             return ""
-        return self.timezone
+        return self.timezone if is_needed else ""
 
     def describe(self) -> str:
         """Return the timing as a sentence; also for a row that was damaged from outside, so that lists still open."""

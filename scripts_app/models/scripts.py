@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from scripts_app.models.environments import Environment
+from tempo_site.lib.sqlite.quick_model import QuickModel
 
 
 class Folder(models.Model):
@@ -29,7 +30,7 @@ class ScriptQuerySet(models.QuerySet["Script"]):
         return self.filter(deleted_at__isnull=False, purged_at=None)
 
 
-class Script(models.Model):
+class Script(QuickModel):
     """A Python script: its name, its limits, its current version and its environment in use."""
 
     name = models.CharField(max_length=200)

@@ -3,9 +3,10 @@
 from django.db import models
 
 from scripts_app.models.scripts import Script
+from tempo_site.lib.sqlite.quick_model import QuickModel
 
 
-class Variable(models.Model):
+class Variable(QuickModel):
     """A name and a value for the environment of a script, or of all scripts; a secret is stored encrypted only."""
 
     script = models.ForeignKey(

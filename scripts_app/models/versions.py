@@ -5,11 +5,12 @@ from django.db import models
 
 from scripts_app.models.environments import Environment
 from scripts_app.models.scripts import Script
+from tempo_site.lib.sqlite.quick_model import QuickModel
 
 DEFAULT_PYTHON = ""  # the interpreter Tempo itself runs on
 
 
-class Version(models.Model):
+class Version(QuickModel):
     """The text of a script as it was saved; a run executes exactly one version."""
 
     script = models.ForeignKey(Script, models.CASCADE, related_name="versions")

@@ -5,11 +5,11 @@ import shlex
 import sys
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
 from scripts_app.packages import suggestions
+from scripts_app.packages.requirement_lines import RequirementHint
 
 _NAME = r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?:\s*\[[^\]]*\])?)"
 _OPERATOR = r"(?:===|==|~=|!=|<=|>=|<|>)"
@@ -40,15 +40,6 @@ _LOOK_ALIKES = str.maketrans(
         "≠": "!=",
     }
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RequirementHint:
-    reason: str  # a sentence without its subject, which is the line
-    instead: tuple[
-        str, ...
-    ] = ()  # the lines that were meant, which may need an explanation themselves
-    hint: str = ""  # where no such line can be named
 
 
 def misread(line: str) -> RequirementHint | None:

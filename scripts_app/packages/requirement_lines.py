@@ -1,4 +1,4 @@
-"""The lines of requirements as pip reads a file: comments, continued lines, and the hashes of pip-compile."""
+"""The lines of requirements as pip reads a file, with comments and hashes, and what is said of one that is refused."""
 
 import re
 from collections.abc import Iterator
@@ -14,6 +14,15 @@ class RequirementLine:
     number: int  # from 1, of the first line where it is continued
     text: str  # without comment and hashes
     hashes: tuple[str, ...] = ()  # `sha256:...`
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequirementHint:
+    reason: str  # a sentence without its subject, which is the line
+    instead: tuple[
+        str, ...
+    ] = ()  # the lines that were meant, which may need an explanation themselves
+    hint: str = ""  # where no such line can be named
 
 
 def read(text: str) -> Iterator[RequirementLine]:

@@ -9,8 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from scripts_app.packages import requirement_hints, requirement_lines
-from scripts_app.packages.requirement_hints import RequirementHint
-from scripts_app.packages.requirement_lines import RequirementLine
+from scripts_app.packages.requirement_lines import RequirementHint, RequirementLine
 from scripts_app.validation import ScriptError
 
 MAX_LINE = 500

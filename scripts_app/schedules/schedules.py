@@ -286,9 +286,8 @@ def _check_numbers(schedule: Schedule) -> None:
         try:
             field.run_validators(value)
         except ValidationError as error:
-            label = name.removesuffix("_s").replace("_", " ")
             sentence = " ".join(error.messages)
-            raise TimingError(name, f"{label} {value}: {sentence}") from error
+            raise TimingError(name, f"`{name}` is {value}. {sentence}") from error
 
 
 def _clear_other_kinds(schedule: Schedule) -> None:

@@ -126,6 +126,12 @@ def parse(text: str) -> Expression:
     return Expression(calendar=calendar, is_wildcard=terms[1].has_star or terms[2].has_star)
 
 
+def is_steady(text: str) -> bool:
+    """Return whether a line names minutes alone, as numbers of them or as the full hour. Raise TimingError."""
+    _, minute, *others = _split(text)
+    return others == ["*"] * 5 and (minute == "0" or minute.startswith("*"))
+
+
 def expand_alias(text: str) -> str:
     """Return the fields of a line, those of an alias written out. Raise TimingError for an unknown alias."""
     return _without_alias(text.strip())

@@ -22,6 +22,7 @@ __all__ = [
     "count_between",
     "describe",
     "last_at_or_before",
+    "names_hours",
     "next_after",
     "upcoming",
     "warnings",
@@ -106,6 +107,14 @@ def describe(timing: Timing) -> str:
         local = _single_instant(timing).astimezone(zone_of(timing.timezone))
         return f"Once, on {local:%Y-%m-%d} at {clock(local)} ({timing.timezone})"
     return "At start-up"
+
+
+def names_hours(timing: Timing) -> bool:
+    """Return whether describe() names times by the timing's clock, and leaves it to others to say which clock that is.
+
+    `Every 5 minutes` and `Every hour` mean the same by every clock.
+    """
+    return timing.kind == "cron" and not cron_expression.is_steady(timing.cron)
 
 
 def warnings(timing: Timing, instant: datetime) -> list[str]:

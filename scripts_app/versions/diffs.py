@@ -18,14 +18,14 @@ NO_NEWLINE = "\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class DiffCell:
     number: int  # from 1
     sign: Sign
     text: str
     left_out: int = 0  # characters that a page does not show
 
 
-Pair = tuple[Cell | None, Cell | None]  # before and after
+Pair = tuple[DiffCell | None, DiffCell | None]  # before and after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,9 @@ class Hunk:
     rows: list[Pair]
 
     @property
-    def lines(self) -> Iterator[Cell]:
-        removed: list[Cell] = []
-        added: list[Cell] = []
+    def lines(self) -> Iterator[DiffCell]:
+        removed: list[DiffCell] = []
+        added: list[DiffCell] = []
         for before, after in self.rows:
             if before and before.sign == " ":
                 yield from (*removed, *added, before)
@@ -204,11 +204,11 @@ def _cells(
     start: int,
     end: int,
     sign: Sign,
-) -> Iterator[Cell]:
+) -> Iterator[DiffCell]:
     for index in range(start, end):
         text = lines[index].removesuffix("\n")
         left_out = max(0, len(text) - MAX_LINE)
-        yield Cell(
+        yield DiffCell(
             number=index + 1,
             sign=sign,
             text=text[:MAX_LINE],

@@ -41,7 +41,7 @@ class History:
 
 
 @dataclass(kw_only=True)
-class Stored:
+class StoredHistory:
     """What was stored of a history: its newest number, and the version that has the text, where the last one has."""
 
     newest: int = 0
@@ -55,15 +55,15 @@ def check(history: Iterable[OlderVersion]) -> None:
         versions.check_note(older.note)
 
 
-def store_all(histories: Iterable[History]) -> dict[int, Stored]:
+def store_all(histories: Iterable[History]) -> dict[int, StoredHistory]:
     """Give scripts that have no version these; return what was stored, by the script's key. Raise ScriptError."""
-    stored: dict[int, Stored] = {}
+    stored: dict[int, StoredHistory] = {}
     rest = ((history, older) for history in histories for older in history.versions)
     while some := list(islice(rest, AT_ONCE)):
         rows = Version.objects.bulk_create(_row(each.script, older) for each, older in some)
         for row, (history, older) in zip(rows, some, strict=True):
             row.created_at = older.saved_at  # a new row has the present moment in its place
-            kept = stored.setdefault(history.script.pk, Stored())
+            kept = stored.setdefault(history.script.pk, StoredHistory())
             kept.newest = older.number
             if older.is_current and versions.fields_of(row) == history.text:
                 kept.current = row.pk

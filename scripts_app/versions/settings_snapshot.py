@@ -34,6 +34,11 @@ def digest(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def in_words(settings: Mapping[str, Any]) -> list[str]:
+    known = (field for field in (*LIMITS, *SWITCHES) if field in settings)
+    return [f"{_label(field)}: {_describe(field, settings[field])}" for field in known]
+
+
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[SettingDifference]:
     found = []
     for field in (*LIMITS, *SWITCHES):

@@ -111,7 +111,9 @@ def looked_at(request: auth.SignedInRequest, staged: Staged) -> PreviewContext:
     """Return what would become of the import by the choices that were sent. Raise ExchangeError."""
     act = act_of(request)
     chosen = choices_of(request.POST)
-    choices = {slug: preview.Choice(choice) for slug, choice in chosen.items() if choice != LEAVE}
+    choices = {
+        slug: preview.ItemChoice(choice) for slug, choice in chosen.items() if choice != LEAVE
+    }
     planned = preview.plan(reading.items(staged), choices=choices, with_switches=act.switch_on)
     tried = applying.try_out(planned, act)
     return {
@@ -148,14 +150,14 @@ def act_of(request: auth.SignedInRequest) -> "Import":
 
 def choices_of(data: Mapping[str, str]) -> dict[str, str]:
     """Return what was chosen by slug; a word that is none counts as nothing said."""
-    known = {LEAVE, *preview.Choice}
+    known = {LEAVE, *preview.ItemChoice}
     fields = ((name.removeprefix(CHOICE), data[name]) for name in data if name.startswith(CHOICE))
     return {slug: choice for slug, choice in fields if choice in known}
 
 
 def choice_of(planned: "Planned", chosen: Mapping[str, str]) -> str:
     if planned.is_conflict:
-        return chosen.get(planned.item.slug, preview.Choice.KEEP)
+        return chosen.get(planned.item.slug, preview.ItemChoice.KEEP)
     return LEAVE if chosen.get(planned.item.slug) == LEAVE else ""
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TypedDict
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -44,6 +45,7 @@ class FileEditContext(TypedDict):
     conflict: TextConflict | None
     tabs: list[str]
     back: str
+    zone: str
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -157,6 +159,7 @@ def file_edit_context(script: Script, path: str, *, text: str, based_on: str) ->
         "conflict": None,
         "tabs": text_files.tabs(script, path=path),
         "back": address(script, folder),
+        "zone": settings.TIME_ZONE,
     }
 
 

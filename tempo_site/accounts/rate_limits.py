@@ -9,7 +9,7 @@ from tempo_site.lib import addresses
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limit:
+class RateLimit:
     """So many times in so many seconds; the windows are fixed, as django-ratelimit has them."""
 
     name: str
@@ -22,27 +22,27 @@ class Limit:
         return f'"{self.name}";q={self.count};w={self.seconds}'
 
 
-API = Limit(
+API = RateLimit(
     name="api", count=1000, seconds=10
 )  # of a key: 100 a second, all of ten seconds at once too
-WRONG_KEYS = Limit(name="wrong-keys", count=10, seconds=60)  # of an address
-TRIGGER = Limit(name="trigger", count=60, seconds=60)  # of a script and key
-LOG_IN_OF_ACCOUNT = Limit(name="log-in-account", count=5, seconds=60)  # from one address
-LOG_IN_OF_ADDRESS = Limit(name="log-in-address", count=30, seconds=60)
-SET_UP = Limit(name="set-up", count=10, seconds=60)  # of an address
-PREVIEW = Limit(
+WRONG_KEYS = RateLimit(name="wrong-keys", count=10, seconds=60)  # of an address
+TRIGGER = RateLimit(name="trigger", count=60, seconds=60)  # of a script and key
+LOG_IN_OF_ACCOUNT = RateLimit(name="log-in-account", count=5, seconds=60)  # from one address
+LOG_IN_OF_ADDRESS = RateLimit(name="log-in-address", count=30, seconds=60)
+SET_UP = RateLimit(name="set-up", count=10, seconds=60)  # of an address
+PREVIEW = RateLimit(
     name="preview", count=300, seconds=60
 )  # of an address; a page asks with every key that is typed
 # Rows that strangers, and keys at ever new addresses, could fill the disk with.
-FAILED_LOG_INS_IN_AUDIT = Limit(name="audit-log-in", count=500, seconds=3600)
-NEW_ADDRESSES_IN_AUDIT = Limit(name="audit-address", count=30, seconds=3600)  # of a key
+FAILED_LOG_INS_IN_AUDIT = RateLimit(name="audit-log-in", count=500, seconds=3600)
+NEW_ADDRESSES_IN_AUDIT = RateLimit(name="audit-address", count=30, seconds=3600)  # of a key
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usage:
+class LimitUsage:
     """Where somebody stands within a limit."""
 
-    limit: Limit
+    limit: RateLimit
     left: int
     resets_in_s: int
     is_over: bool
@@ -60,7 +60,7 @@ class Usage:
 class TooMany(Exception):
     """Somebody came too often; the answer is 429 with `usage.headers`."""
 
-    def __init__(self, usage: Usage) -> None:
+    def __init__(self, usage: LimitUsage) -> None:
         wait_s = max(1, usage.resets_in_s)
         seconds = "second" if wait_s == 1 else "seconds"
         super().__init__(f"Too many requests.\nhint: try again in {wait_s} {seconds}")
@@ -72,19 +72,19 @@ def address_of(request: HttpRequest) -> str:
     return addresses.site_of(request.META.get("REMOTE_ADDR", ""))
 
 
-def take(limit: Limit, whose: str) -> Usage | None:
+def take(limit: RateLimit, whose: str) -> LimitUsage | None:
     """Count one more, and return where `whose` stands; None where limits are switched off."""
     return _usage(limit, whose, increment=True)
 
 
-def require_room(limit: Limit, whose: str) -> None:
+def require_room(limit: RateLimit, whose: str) -> None:
     """Raise TooMany where the limit is reached, and count nothing: for what counts only when it fails."""
     usage = _usage(limit, whose, increment=False)
     if usage is not None and usage.left == 0:
         raise TooMany(replace(usage, is_over=True))
 
 
-def _usage(limit: Limit, whose: str, *, increment: bool) -> Usage | None:
+def _usage(limit: RateLimit, whose: str, *, increment: bool) -> LimitUsage | None:
     found = get_usage(
         None,
         group=limit.name,
@@ -94,7 +94,7 @@ def _usage(limit: Limit, whose: str, *, increment: bool) -> Usage | None:
     )
     if found is None:
         return None
-    return Usage(
+    return LimitUsage(
         limit=limit,
         left=max(0, limit.count - found["count"]),
         resets_in_s=max(0, found["time_left"]),
@@ -102,7 +102,7 @@ def _usage(limit: Limit, whose: str, *, increment: bool) -> Usage | None:
     )
 
 
-def require(limit: Limit, whose: str) -> Usage | None:
+def require(limit: RateLimit, whose: str) -> LimitUsage | None:
     """Count one more. Raise TooMany beyond the limit."""
     usage = take(limit, whose)
     if usage is not None and usage.is_over:
@@ -110,7 +110,7 @@ def require(limit: Limit, whose: str) -> Usage | None:
     return usage
 
 
-def is_free(limit: Limit, whose: str) -> bool:
+def is_free(limit: RateLimit, whose: str) -> bool:
     """Count one more, and return whether that is within the limit."""
     usage = take(limit, whose)
     return usage is None or not usage.is_over

@@ -57,7 +57,7 @@ class OperationRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class OperationGroup:
     """The operations on one thing."""
 
     name: str
@@ -78,14 +78,14 @@ class Documentation(DocsBase):
         return render(request, "api/docs.html", context)
 
 
-def groups_of(document: dict[str, Any], *, root: str) -> list[Group]:
+def groups_of(document: dict[str, Any], *, root: str) -> list[OperationGroup]:
     """Return all operations by the thing they are about, in the order of the document."""
     found: dict[str, list[OperationRow]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             row = _operation(document, path, method, operation, root)
             found.setdefault(operation.get("tags", ["other"])[0], []).append(row)
-    return [Group(name=name, operations=rows) for name, rows in sorted(found.items())]
+    return [OperationGroup(name=name, operations=rows) for name, rows in sorted(found.items())]
 
 
 def _operation(

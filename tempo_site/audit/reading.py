@@ -48,3 +48,14 @@ def entries(asked: Filter, *, below: int | None = None) -> QuerySet[AuditEntry]:
     if asked.before:
         rows = rows.filter(at__lt=asked.before)
     return rows
+
+
+def before_and_after(value: object) -> str:
+    """Return a value of an entry's changes in words: `before → after`, or what there is."""
+    if isinstance(value, list) and len(value) == 2:
+        return f"{_shown(value[0])} → {_shown(value[1])}"
+    return _shown(value)
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value in (None, "") else str(value)

@@ -119,7 +119,6 @@ def pass_over() -> None:
 
 
 def current_actor() -> Actor:
-    """Return who acts now."""
     request = _request.get()
     return _actor.get() or (SYSTEM if request is None else _caller_of(request))
 

@@ -29,7 +29,7 @@ class BackupFailed(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class ProgramStart:
     """A start of the program: what it is to do, and the places that it needs for it."""
 
     verb: str
@@ -47,7 +47,7 @@ class Call:
             json.dumps(self.order),
         ]
 
-    def reporting_to(self, path: Path) -> "Call":
+    def reporting_to(self, path: Path) -> "ProgramStart":
         """Return the same call that writes what came of it into a file."""
         return replace(
             self, order={**self.order, "result": str(path)}, write=[*self.write, path.parent]
@@ -67,7 +67,7 @@ def compression() -> str:
     return ZSTD if is_there else GZIP
 
 
-def creation(out: Path, *, logs: bool, max_file_mb: int, version: str = "") -> Call:
+def creation(out: Path, *, logs: bool, max_file_mb: int, version: str = "") -> ProgramStart:
     """Return the call that makes a backup, which lists show where it lies among the others.
 
     `version` is that of the Tempo whose data it is, where that is another one.
@@ -89,7 +89,7 @@ def creation(out: Path, *, logs: bool, max_file_mb: int, version: str = "") -> C
     shared = [
         data / name for name in paths.DATABASE_FILES[1:]
     ]  # readers leave marks in the log's index
-    return Call(
+    return ProgramStart(
         verb="create",
         order=order,
         read=[data / paths.DATABASE, paths.scripts(), paths.runs(), data / "time_zone"],
@@ -97,7 +97,7 @@ def creation(out: Path, *, logs: bool, max_file_mb: int, version: str = "") -> C
     )
 
 
-def verification(path: Path, *, is_full: bool) -> Call:
+def verification(path: Path, *, is_full: bool) -> ProgramStart:
     """Return the call that reads a backup in `backups/`, unpacks its database, or all of it, and removes that again."""
     order = {
         "file": str(path),
@@ -105,30 +105,30 @@ def verification(path: Path, *, is_full: bool) -> Call:
         "facts": str(backup_files.facts_path(path)),
         "is_full": is_full,
     }
-    return Call(verb="verify", order=order, read=[path], write=[paths.backups()])
+    return ProgramStart(verb="verify", order=order, read=[path], write=[paths.backups()])
 
 
-def unpacking(path: Path, target: Path) -> Call:
+def unpacking(path: Path, target: Path) -> ProgramStart:
     order = {"file": str(path), "target": str(target)}
-    return Call(verb="unpack", order=order, read=[path], write=[target])
+    return ProgramStart(verb="unpack", order=order, read=[path], write=[target])
 
 
-def copying(path: Path, place: Path) -> Call:
+def copying(path: Path, place: Path) -> ProgramStart:
     """Return the call that copies a backup to a second place, and removes there what is removed here."""
     beyond = [row.name for row in backup_files.beyond(backup_files.listed())]
     order = {"file": str(path), "place": str(place), "remove": beyond}
-    return Call(verb="copy", order=order, read=[path], write=[place])
+    return ProgramStart(verb="copy", order=order, read=[path], write=[place])
 
 
 def look(path: Path, *, passphrase: str) -> dict[str, Any]:
     """Return the manifest of a backup, without its members. Raise BackupFailed."""
-    call = Call(verb="look", order={"file": str(path)}, read=[path])
+    call = ProgramStart(verb="look", order={"file": str(path)}, read=[path])
     found: dict[str, Any] = json.loads(run(call, passphrase=passphrase))
     return found
 
 
 @sensitive_variables()
-def run(call: Call, *, passphrase: str = "", secret_key: str = "") -> str:
+def run(call: ProgramStart, *, passphrase: str = "", secret_key: str = "") -> str:
     """Run the program to its end in this thread, and return what it printed. Raise BackupFailed."""
     done = subprocess.run(
         confined.command(call.argv(), read=call.places_to_read(), write=call.write),

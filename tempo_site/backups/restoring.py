@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from tempo_site.backups import program, replacing, versions
 from tempo_site.backups.holds import Hold
-from tempo_site.backups.program import BackupFailed, Call
+from tempo_site.backups.program import BackupFailed, ProgramStart
 from tempo_site.lib import files
 
 IN_USE = "Tempo runs on this data folder.\nhint: stop it first, or restore on the page Backups"
@@ -78,7 +78,7 @@ def look(path: Path, *, passphrase: str) -> dict[str, Any]:
     return manifest
 
 
-def prepare(path: Path, data: Path) -> Call:
+def prepare(path: Path, data: Path) -> ProgramStart:
     """Return the call that unpacks a backup beside the present data. Raise CannotReplace."""
     replacing.refuse_mounts(data)
     return program.unpacking(path, replacing.new_folder(data))

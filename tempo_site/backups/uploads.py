@@ -36,7 +36,7 @@ class OtherOffset(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class UploadPiece:
     """A part of a file of `size` bytes that is called `name` where it comes from."""
 
     name: str
@@ -49,7 +49,7 @@ class Piece:
         return self.offset + len(self.content)
 
 
-def take(piece: Piece, *, now: datetime) -> str:
+def take(piece: UploadPiece, *, now: datetime) -> str:
     """Store a piece; return the name of the backup when it was the last one, else "".
 
     Raise UploadRefused, OtherOffset and OSError. A file that does not fit on the disk leaves nothing behind.
@@ -67,7 +67,7 @@ def take(piece: Piece, *, now: datetime) -> str:
         raise
 
 
-def _append(part: Path, piece: Piece, now: datetime) -> str:
+def _append(part: Path, piece: UploadPiece, now: datetime) -> str:
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(part, flags, 0o600), "rb+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -88,7 +88,7 @@ def _append(part: Path, piece: Piece, now: datetime) -> str:
     return target.name
 
 
-def _refuse_unfit(piece: Piece) -> None:
+def _refuse_unfit(piece: UploadPiece) -> None:
     most = int(store.value(backup.MEGABYTES))
     if piece.size > most * MB:
         raise UploadRefused(
@@ -101,7 +101,7 @@ def _refuse_unfit(piece: Piece) -> None:
         raise UploadRefused(f"`{piece.name}` is here already.")
 
 
-def _refuse_without_room(piece: Piece) -> None:
+def _refuse_without_room(piece: UploadPiece) -> None:
     if piece.end > piece.size or not piece.content:
         raise UploadRefused("The file changed while it was sent.\nhint: send it again")
     missing = piece.size - piece.offset
@@ -118,7 +118,7 @@ def _delete_abandoned(folder: Path, now: datetime) -> None:
             part.unlink(missing_ok=True)
 
 
-def _part_of(folder: Path, piece: Piece) -> Path:
+def _part_of(folder: Path, piece: UploadPiece) -> Path:
     key = hashlib.sha256(f"{piece.size} {piece.name}".encode(errors="surrogatepass")).hexdigest()
     return folder / f"{PREFIX}{key[:32]}"
 

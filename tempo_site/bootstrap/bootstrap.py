@@ -9,10 +9,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from tempo_site import auth
-from tempo_site.accounts import users
+from tempo_site.accounts import default_key
 from tempo_site.backups import adapting, replacing
-from tempo_site.bootstrap import database, file_system, first_script, first_start, static_files
+from tempo_site.bootstrap import database, file_system, first_start, static_files
 from tempo_site.lib import paths
 
 Say = Callable[[str], None]
@@ -38,7 +37,7 @@ def prepare(say: Say) -> None:
         )
     static_files.collect(say)
     create_admin(say)
-    notice = auth.ensure_default_key()
+    notice = default_key.ensure()
     if notice:
         say(notice)
 
@@ -69,10 +68,8 @@ def create_admin(say: Say) -> None:
         say(f"PYSCHED_ADMIN_USER: there is a user `{name}` who is no admin; nobody was changed.")
         return
     try:
-        users.make_admin(name, password)
+        first_start.make_admin(name, password, now=timezone.now())
     except ValidationError as error:
         say(f"PYSCHED_ADMIN_PASSWORD was refused: {' '.join(error.messages)}")
         return
-    first_start.close()
-    first_script.create(by=User.objects.get(username=name), now=timezone.now())
     say(f"Admin `{name}` was created.")

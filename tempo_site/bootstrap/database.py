@@ -1,6 +1,7 @@
 """The database before its use: judged while it is untouched, given its journal, brought up to date in one step."""
 
 import contextlib
+import gc
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -86,6 +87,7 @@ def migrate(say: Say) -> None:
 
 
 def _migrate_in_one_transaction() -> None:
+    gc.enable()  # off since `manage.py`; each migration leaves the tables of the one before
     # SQLite takes the switch of foreign keys outside of transactions only; each migration checks them at its end.
     connection.disable_constraint_checking()
     try:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from tempo_site.accounts import users
 from tempo_site.bootstrap import first_script
 from tempo_site.lib import paths, secret_key, zone
 
@@ -70,6 +71,16 @@ def finish(*, username: str, password: str, time_zone: str, now: datetime) -> Us
     first_script.create(by=user, now=now)
     logger.info("first admin made user=%s zone=%s", username, settings.TIME_ZONE)
     return user
+
+
+def make_admin(name: str, password: str, *, now: datetime) -> bool:
+    """Do what `users.make_admin` does; whoever is the first admin gets the starter script as well."""
+    is_first = not has_admin()
+    is_new = users.make_admin(name, password)
+    close()
+    if is_first:
+        first_script.create(by=User.objects.get(username=name), now=now)
+    return is_new
 
 
 def _store_zone(name: str) -> None:

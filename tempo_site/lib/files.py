@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Neither a link nor a FIFO of that name: scripts may write into some of the folders.
+_WRITING = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+
 
 def write_atomic(
     path: Path, content: str | bytes, *, mode: int = 0o600, durable: bool = True
@@ -20,17 +23,16 @@ def write_atomic(
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     data = content.encode() if isinstance(content, str) else content
-    # Neither a link nor a FIFO of that name: scripts may write into some of the folders.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(beside, flags, mode)
+    descriptor = os.open(beside, _WRITING, mode)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        try:
             if mode & 0o077:
                 os.fchmod(descriptor, mode)  # the umask must not take away the rights of others
-            file.write(data)
-            file.flush()
+            _write_all(descriptor, data)
             if durable:
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
@@ -39,11 +41,19 @@ def write_atomic(
         sync_folder(path.parent)
 
 
-def write_unseen(path: Path, content: str, *, mode: int = 0o600) -> None:
+def write_unseen(path: Path | str, content: str, *, mode: int = 0o600) -> None:
     """Write a file where nobody looks yet, as in a folder that is still being filled. Raise OSError."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
-    with os.fdopen(os.open(path, flags, mode), "wb") as file:
-        file.write(content.encode())
+    descriptor = os.open(path, _WRITING, mode)
+    try:
+        _write_all(descriptor, content.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def read_regular(path: Path, *, max_bytes: int) -> bytes:

@@ -161,27 +161,20 @@ def make_passable(folder: Path) -> None:
 
     Users of scripts may pass through; without such users the folders are closed.
     """
-    top = data()
-    if not top.is_dir():
-        top.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    path, wanted = str(data()), str(folder)
+    if wanted != path and not wanted.startswith(f"{path}/"):
+        raise ValueError(f"{folder} is not within {path}")
+    if not data().is_dir():
+        data().parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     mode = PASSABLE if has_script_users() else CLOSED
-    for path in _way_to(folder, top):
-        _make(path, mode, may_be_link=path is top)
-
-
-def _way_to(folder: Path, top: Path) -> list[Path]:
-    # Every run passes by here: `relative_to` and `joinpath` take as long as all that is asked of the disk.
-    way = [top]
-    while folder != top:
-        if folder == folder.parent:
-            raise ValueError(f"{way[-1]} is not within {top}")
-        way.insert(1, folder)
-        folder = folder.parent
-    return way
+    _make(path, mode, may_be_link=True)
+    for name in wanted[len(path) :].split("/")[1:]:
+        path = f"{path}/{name}"
+        _make(path, mode, may_be_link=False)
 
 
 def make_closed(folder: Path) -> None:
-    _make(folder, CLOSED, may_be_link=False)
+    _make(str(folder), CLOSED, may_be_link=False)
 
 
 def _close(file: Path) -> None:
@@ -194,10 +187,10 @@ def _close(file: Path) -> None:
         os.close(fd)
 
 
-def _make(folder: Path, mode: int, *, may_be_link: bool) -> None:
+def _make(folder: str, mode: int, *, may_be_link: bool) -> None:
     if _is_made(folder, mode, may_be_link=may_be_link):
         return
-    folder.mkdir(mode=mode, exist_ok=True)
+    Path(folder).mkdir(mode=mode, exist_ok=True)
     # A folder that was there keeps its mode unless scripts have to pass: its owner may have opened it to others.
     if mode == PASSABLE:
         # Another user's, a link, a share without modes: the first use will tell.
@@ -205,16 +198,16 @@ def _make(folder: Path, mode: int, *, may_be_link: bool) -> None:
             _open_up(folder, may_be_link=may_be_link)
 
 
-def _is_made(folder: Path, mode: int, *, may_be_link: bool) -> bool:
-    # Every run passes by here, and nearly always there is nothing to do.
+def _is_made(folder: str, mode: int, *, may_be_link: bool) -> bool:
+    # Every run passes by here, and nearly always there is nothing to do: a Path takes longer than the look.
     try:
-        found = folder.stat(follow_symlinks=may_be_link).st_mode
+        found = os.stat(folder, follow_symlinks=may_be_link).st_mode  # noqa: PTH116
     except OSError:
         return False
     return stat.S_ISDIR(found) and (mode != PASSABLE or stat.S_IMODE(found) == PASSABLE)
 
 
-def _open_up(folder: Path, *, may_be_link: bool) -> None:
+def _open_up(folder: str, *, may_be_link: bool) -> None:
     # By its descriptor: root must not be led elsewhere by a link within the data folder.
     no_link = 0 if may_be_link else os.O_NOFOLLOW
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | no_link)

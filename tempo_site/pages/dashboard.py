@@ -57,7 +57,7 @@ class Gauge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trouble:
+class DashboardTrouble:
     script: Script
     run: Run
     strip: Strip
@@ -96,7 +96,7 @@ class TroubleContext(TypedDict):
 
     need_count: int
     script_count: int
-    troubles: list[Trouble]
+    troubles: list[DashboardTrouble]
     more_troubles: int
     broken_environments: Some[Script]
     aside: Some[Schedule]
@@ -207,7 +207,7 @@ def _scripts_that_ran_last() -> list[Script]:
     return sorted(ran[:MAX_STRIPS], key=lambda script: script.name.casefold())
 
 
-def _troubles(failing: list[Any], strips: dict[int, Strip]) -> list[Trouble]:
+def _troubles(failing: list[Any], strips: dict[int, Strip]) -> list[DashboardTrouble]:
     # The scripts bear `verdict_id`, the id of their last verdict.
     runs = Run.objects.in_bulk([script.verdict_id for script in failing])
     troubles = []
@@ -215,7 +215,7 @@ def _troubles(failing: list[Any], strips: dict[int, Strip]) -> list[Trouble]:
         run = runs.get(script.verdict_id)
         if run:  # gone when retention was faster
             strip = strips.get(script.pk, Strip())
-            troubles.append(Trouble(script=script, run=run, strip=strip))
+            troubles.append(DashboardTrouble(script=script, run=run, strip=strip))
     return troubles
 
 

@@ -22,7 +22,7 @@ MANAGE, STAFF = "Manage", "Staff"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class NavigationEntry:
     """An entry of the navigation: `key` is the two keys that lead there, `section` the heading above, or ""."""
 
     label: str
@@ -35,7 +35,7 @@ class Place:
 
 
 class FrameContext(TypedDict):
-    navigation: list[Place]
+    navigation: list[NavigationEntry]
     settings_places: Any  # a lazy object: the tabs of the settings, a list of Place
     help_url: str
     notices: list[str]
@@ -88,10 +88,12 @@ def frame_context(request: HttpRequest) -> dict[str, FrameContext]:
     return {"chrome": frame}
 
 
-def navigation(path: str, *, is_staff: bool) -> list[Place]:
+def navigation(path: str, *, is_staff: bool) -> list[NavigationEntry]:
     home = reverse("dashboard")
     places = [
-        Place(label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home),
+        NavigationEntry(
+            label="Dashboard", url=home, symbol="dashboard", key="g d", is_here=path == home
+        ),
         _scripts(path),
         _place(path, "Schedules", "schedule-list", "schedule", "g c"),
         _place(path, "Runs", "run-list", "runs", "g r"),
@@ -107,11 +109,11 @@ def navigation(path: str, *, is_staff: bool) -> list[Place]:
     return places
 
 
-def _scripts(path: str) -> Place:
+def _scripts(path: str) -> NavigationEntry:
     url = reverse("script-list")
     beside = ("script-new", "import-scripts", "deleted-scripts", "folder-new")
     is_here = path.startswith((url, *map(reverse, beside), f"{reverse('dashboard')}folders/"))
-    return Place(label="Scripts", url=url, symbol="scripts", key="g s", is_here=is_here)
+    return NavigationEntry(label="Scripts", url=url, symbol="scripts", key="g s", is_here=is_here)
 
 
 def _place(
@@ -123,9 +125,9 @@ def _place(
     *,
     section: str = "",
     is_in_bar: bool = True,
-) -> Place:
+) -> NavigationEntry:
     url = reverse(url_name)
-    return Place(
+    return NavigationEntry(
         label=label,
         url=url,
         symbol=symbol,
@@ -136,7 +138,7 @@ def _place(
     )
 
 
-def _places_of_staff(path: str) -> list[Place]:
+def _places_of_staff(path: str) -> list[NavigationEntry]:
     # Not by name, which would load the whole admin.
     admin = f"{reverse('dashboard')}admin/"
     users = f"{admin}auth/user/"
@@ -159,8 +161,12 @@ def _places_of_staff(path: str) -> list[Place]:
     ]
 
 
-def _place_in_admin(label: str, url: str, symbol: str, key: str, *, is_here: bool) -> Place:
-    return Place(label=label, url=url, symbol=symbol, key=key, is_here=is_here, section=STAFF)
+def _place_in_admin(
+    label: str, url: str, symbol: str, key: str, *, is_here: bool
+) -> NavigationEntry:
+    return NavigationEntry(
+        label=label, url=url, symbol=symbol, key=key, is_here=is_here, section=STAFF
+    )
 
 
 def help_url(request: HttpRequest) -> str:
@@ -172,7 +178,7 @@ def help_url(request: HttpRequest) -> str:
     return f"{reverse('help-page', args=[name])}{'#' if part else ''}{part}"
 
 
-def settings_places(path: str) -> list[Place]:
+def settings_places(path: str) -> list[NavigationEntry]:
     """Return the tabs of the settings, for staff."""
     places = []
     for section in SECTIONS.values():
@@ -182,8 +188,8 @@ def settings_places(path: str) -> list[Place]:
     return places
 
 
-def _tab(path: str, label: str, url: str) -> Place:
-    return Place(label=label, url=url, symbol="", key="", is_here=path == url)
+def _tab(path: str, label: str, url: str) -> NavigationEntry:
+    return NavigationEntry(label=label, url=url, symbol="", key="", is_here=path == url)
 
 
 def troubles(report: dict[str, Any]) -> str:

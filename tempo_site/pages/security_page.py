@@ -6,10 +6,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from tempo_site.accounts import attempts, rate_limits
-from tempo_site.accounts.rate_limits import Limit
+from tempo_site.accounts.rate_limits import RateLimit
 from tempo_site.lib import humanize
 
-RATES: dict[str, Limit] = {
+RATES: dict[str, RateLimit] = {
     "An API key": rate_limits.API,
     "An address with wrong API keys": rate_limits.WRONG_KEYS,
     "Log-ins that fail, of an account from one address": rate_limits.LOG_IN_OF_ACCOUNT,
@@ -47,5 +47,5 @@ def security_context() -> SecurityContext:
     }
 
 
-def _often(limit: Limit) -> str:
+def _often(limit: RateLimit) -> str:
     return f"{limit.count:,} in {humanize.whole_span(limit.seconds)}"

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tempo_site.stored_settings.fields import Field, FieldKind, Section, Value
+from tempo_site.stored_settings.fields import FieldKind, Section, SettingField, Value
 
 PASSPHRASE = "PYSCHED_BACKUP_PASSPHRASE"
 AUTOMATIC, LOGS = "PYSCHED_BACKUP_DAILY", "PYSCHED_BACKUP_LOGS"
@@ -41,14 +41,14 @@ SECTION = Section(
     title="Backups",
     help="A backup holds this whole Tempo. The page Backups lists them; it makes, verifies and restores them too.",
     fields=(
-        Field(
+        SettingField(
             name=AUTOMATIC,
             attribute="BACKUP_DAILY",
             kind=FieldKind.SWITCH,
             label="Every night",
             help="After 04:45, by Tempo's time zone; a night that was missed is made up.",
         ),
-        Field(
+        SettingField(
             name=PASSPHRASE,
             attribute="BACKUP_PASSPHRASE",
             kind=FieldKind.SECRET,
@@ -57,14 +57,14 @@ SECTION = Section(
             " after a restore. Keep it elsewhere: nobody opens such a backup without it.",
             check=_check_passphrase,
         ),
-        Field(
+        SettingField(
             name=LOGS,
             attribute="BACKUP_LOGS",
             kind=FieldKind.SWITCH,
             label="Logs",
             help="The output of all runs is in it as well.",
         ),
-        Field(
+        SettingField(
             name=SECOND_PLACE,
             attribute="BACKUP_PATH",
             kind=FieldKind.TEXT,
@@ -72,7 +72,7 @@ SECTION = Section(
             help="A folder, as of another disk or a share, that gets a copy of each. Empty: none.",
             check=_check_place,
         ),
-        Field(
+        SettingField(
             name=REMOTE,
             attribute="BACKUP_REMOTE",
             kind=FieldKind.TEXT,
@@ -81,7 +81,7 @@ SECTION = Section(
             " says where it is (SFTP, WebDAV, S3 ...). It gets a copy of each. Empty: none.",
             check=check_remote,
         ),
-        Field(
+        SettingField(
             name=DAILY,
             attribute="BACKUP_DAYS",
             kind=FieldKind.NUMBER,
@@ -92,7 +92,7 @@ SECTION = Section(
             maximum=366,
             presets=(3, 7, 14, 30),
         ),
-        Field(
+        SettingField(
             name=WEEKLY,
             attribute="BACKUP_WEEKS",
             kind=FieldKind.NUMBER,
@@ -101,7 +101,7 @@ SECTION = Section(
             maximum=520,
             presets=(2, 4, 8, 26),
         ),
-        Field(
+        SettingField(
             name=MONTHLY,
             attribute="BACKUP_MONTHS",
             kind=FieldKind.NUMBER,
@@ -110,7 +110,7 @@ SECTION = Section(
             maximum=240,
             presets=(3, 6, 12, 24),
         ),
-        Field(
+        SettingField(
             name=MEGABYTES,
             attribute="BACKUP_MB",
             kind=FieldKind.NUMBER,
@@ -120,7 +120,7 @@ SECTION = Section(
             minimum=1,
             presets=(1024, 5120, 20_480, 102_400),
         ),
-        Field(
+        SettingField(
             name=FILE_MB,
             attribute="BACKUP_FILE_MB",
             kind=FieldKind.NUMBER,

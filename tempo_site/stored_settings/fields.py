@@ -35,7 +35,7 @@ class SettingRefused(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class SettingField:
     """One setting. `name` is the environment's variable too; `attribute` is where Django's settings keep its value."""
 
     name: str
@@ -78,10 +78,10 @@ class Section:
     slug: str
     title: str
     help: str
-    fields: Sequence[Field]
+    fields: Sequence[SettingField]
 
 
-def checked(field: Field, value: object) -> Value:
+def checked(field: SettingField, value: object) -> Value:
     """Return the value as it is stored. Raise SettingRefused."""
     try:
         found = _CHECKS[field.kind](field, value)
@@ -92,7 +92,7 @@ def checked(field: Field, value: object) -> Value:
     return found
 
 
-def _text(field: Field, value: object) -> str:
+def _text(field: SettingField, value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("it has to be text")
     text = value.strip()
@@ -103,7 +103,7 @@ def _text(field: Field, value: object) -> str:
     return text
 
 
-def _address(field: Field, value: object) -> str:
+def _address(field: SettingField, value: object) -> str:
     text = _text(field, value)
     if text:
         _name, mailbox = parseaddr(text)
@@ -116,7 +116,7 @@ def _address(field: Field, value: object) -> str:
     return text
 
 
-def _number(field: Field, value: object) -> int:
+def _number(field: SettingField, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError("it has to be a whole number")
     if not field.minimum <= value <= field.maximum:
@@ -124,13 +124,13 @@ def _number(field: Field, value: object) -> int:
     return value
 
 
-def _switch(field: Field, value: object) -> bool:
+def _switch(field: SettingField, value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("it has to be true or false")
     return value
 
 
-def _choice(field: Field, value: object) -> str:
+def _choice(field: SettingField, value: object) -> str:
     known = [choice for choice, _words in field.choices]
     if value not in known:
         names = ", ".join(f"`{choice}`" for choice in known)
@@ -138,7 +138,7 @@ def _choice(field: Field, value: object) -> str:
     return str(value)
 
 
-_CHECKS: dict[FieldKind, Callable[[Field, object], Value]] = {
+_CHECKS: dict[FieldKind, Callable[[SettingField, object], Value]] = {
     FieldKind.TEXT: _text,
     FieldKind.ADDRESS: _address,
     FieldKind.SECRET: _text,

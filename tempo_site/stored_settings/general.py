@@ -1,7 +1,7 @@
 """The section of what concerns this Tempo as a whole: its name, its zone, and where people reach it."""
 
 from tempo_site.lib import zone
-from tempo_site.stored_settings.fields import Field, FieldKind, Section, Value
+from tempo_site.stored_settings.fields import FieldKind, Section, SettingField, Value
 
 NAME = "PYSCHED_NAME"
 MAX_NAME = 40  # characters: it stands in the bar above each page and in the subjects of mails
@@ -29,7 +29,7 @@ SECTION = Section(
     title="General",
     help="The look, light or dark, is each person's own: the button is in the bar above.",
     fields=(
-        Field(
+        SettingField(
             name=NAME,
             attribute="NAME",
             kind=FieldKind.TEXT,
@@ -37,7 +37,7 @@ SECTION = Section(
             help="Tells several apart: in the bar above, in the browser's tab and in the subject of mails.",
             check=_check_name,
         ),
-        Field(
+        SettingField(
             name="PYSCHED_TIME_ZONE",
             attribute="TIME_ZONE",
             kind=FieldKind.TEXT,
@@ -46,7 +46,7 @@ SECTION = Section(
             check=_check_zone,
             keep=_keep_zone,
         ),
-        Field(
+        SettingField(
             name="PYSCHED_PUBLIC_URL",
             attribute="PUBLIC_URL",
             kind=FieldKind.TEXT,
@@ -54,7 +54,7 @@ SECTION = Section(
             help="Links in messages begin with it; without it messages hold none.",
             is_editable=False,
         ),
-        Field(
+        SettingField(
             name="PYSCHED_BASE_PATH",
             attribute="BASE_PATH",
             kind=FieldKind.TEXT,

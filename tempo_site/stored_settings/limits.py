@@ -1,6 +1,6 @@
 """The section for limits: how many runs at once, and what a new script's runs may use by default and at the highest."""
 
-from tempo_site.stored_settings.fields import Field, FieldKind, Section
+from tempo_site.stored_settings.fields import FieldKind, Section, SettingField
 
 RUNS_AT_ONCE, QUEUED_RUNS = "PYSCHED_MAX_CONCURRENT_RUNS", "PYSCHED_MAX_QUEUED_RUNS"
 TIME_PRESETS, MEMORY_PRESETS = (60, 300, 900, 3600, 21_600), (128, 256, 512, 1024, 2048)
@@ -9,8 +9,8 @@ PROCESS_PRESETS, OUTPUT_PRESETS, FILE_PRESETS = (16, 64, 256), (1, 10, 100), (10
 
 def _default(
     name: str, attribute: str, label: str, unit: str, *presets: int, minimum: int = 0
-) -> Field:
-    return Field(
+) -> SettingField:
+    return SettingField(
         name=name,
         attribute=attribute,
         kind=FieldKind.NUMBER,
@@ -21,8 +21,8 @@ def _default(
     )
 
 
-def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> Field:
-    return Field(
+def _bound(name: str, attribute: str, label: str, unit: str, *presets: int) -> SettingField:
+    return SettingField(
         name=name,
         attribute=attribute,
         kind=FieldKind.NUMBER,
@@ -38,7 +38,7 @@ SECTION = Section(
     help="They hold for runs that start from now on. A new script gets the default; its own limits stand in its"
     " Settings. The highest holds for all scripts, whatever theirs say; 0 means that there is none.",
     fields=(
-        Field(
+        SettingField(
             name=RUNS_AT_ONCE,
             attribute="MAX_CONCURRENT_RUNS",
             kind=FieldKind.NUMBER,
@@ -48,7 +48,7 @@ SECTION = Section(
             maximum=1000,
             presets=(1, 2, 4, 8, 20),
         ),
-        Field(
+        SettingField(
             name=QUEUED_RUNS,
             attribute="MAX_QUEUED_RUNS",
             kind=FieldKind.NUMBER,

@@ -1,6 +1,6 @@
 """The section for mail: the server or the provider that takes Tempo's mails."""
 
-from tempo_site.stored_settings.fields import Field, FieldKind, Section
+from tempo_site.stored_settings.fields import FieldKind, Section, SettingField
 
 SECURITY = (
     ("auto", "Automatic, by the port"),
@@ -31,14 +31,14 @@ SECTION = Section(
     title="Mail",
     help="How mails leave Tempo. Who gets them is said by channels and rules.",
     fields=(
-        Field(
+        SettingField(
             name="SMTP_SERVER",
             attribute="SMTP_SERVER",
             kind=FieldKind.TEXT,
             label="Mail server",
             help="Its name, like `mail.smtp2go.com`. Empty: no mail leaves.",
         ),
-        Field(
+        SettingField(
             name="SMTP_PORT",
             attribute="SMTP_PORT",
             kind=FieldKind.NUMBER,
@@ -48,7 +48,7 @@ SECTION = Section(
             minimum=1,
             maximum=65_535,
         ),
-        Field(
+        SettingField(
             name="SMTP_SECURITY",
             attribute="SMTP_SECURITY",
             kind=FieldKind.CHOICE,
@@ -57,27 +57,27 @@ SECTION = Section(
             help="Automatic: TLS from the start on 465, 8465 and 443, else STARTTLS. "
             "The server's certificate is verified.",
         ),
-        Field(
+        SettingField(
             name="SMTP_USERNAME",
             attribute="SMTP_USERNAME",
             kind=FieldKind.TEXT,
             label="User",
             help="Empty: the server asks for no log-in.",
         ),
-        Field(
+        SettingField(
             name="SMTP_PASSWORD",
             attribute="SMTP_PASSWORD",
             kind=FieldKind.SECRET,
             label="Password",
         ),
-        Field(
+        SettingField(
             name="FROM_EMAIL",
             attribute="FROM_EMAIL",
             kind=FieldKind.ADDRESS,
             label="Sender",
             help="The address that mails come from, one that the server lets this user send from.",
         ),
-        Field(
+        SettingField(
             name="PYSCHED_EMAIL_PROVIDER",
             attribute="EMAIL_PROVIDER",
             kind=FieldKind.CHOICE,
@@ -85,13 +85,13 @@ SECTION = Section(
             choices=(("", "The mail server above"), *PROVIDERS.items()),
             help="A provider's own API goes over HTTPS, where a network blocks mail servers. It needs a key.",
         ),
-        Field(
+        SettingField(
             name="PYSCHED_EMAIL_API_KEY",
             attribute="EMAIL_API_KEY",
             kind=FieldKind.SECRET,
             label="Key of the provider",
         ),
-        Field(
+        SettingField(
             name="PYSCHED_NOTIFY_PRIVATE",
             attribute="NOTIFY_PRIVATE",
             kind=FieldKind.SWITCH,

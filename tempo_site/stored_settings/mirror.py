@@ -2,7 +2,7 @@
 
 import re
 
-from tempo_site.stored_settings.fields import Field, FieldKind, Section, Value
+from tempo_site.stored_settings.fields import FieldKind, Section, SettingField, Value
 
 SWITCH, ADDRESS = "PYSCHED_MIRROR", "PYSCHED_MIRROR_ADDRESS"
 TOKEN, KEY_FILE = "PYSCHED_MIRROR_TOKEN", "PYSCHED_MIRROR_KEY_FILE"
@@ -37,7 +37,7 @@ SECTION = Section(
     help="Each version of a script becomes a commit, with its author and its note: in a repository in the data folder, "
     "and at an address if you name one. It goes one way, and a save never waits for it.",
     fields=(
-        Field(
+        SettingField(
             name=SWITCH,
             attribute="MIRROR",
             kind=FieldKind.SWITCH,
@@ -45,7 +45,7 @@ SECTION = Section(
             help="The repository is `mirror/repository.git` in the data folder. It holds code, requirements and "
             "settings (`script.toml`), and no secret.",
         ),
-        Field(
+        SettingField(
             name=ADDRESS,
             attribute="MIRROR_ADDRESS",
             kind=FieldKind.TEXT,
@@ -53,14 +53,14 @@ SECTION = Section(
             help="It is pushed there too, to the branch `main`, by https or ssh, and never by force. Empty: nowhere.",
             check=check_address,
         ),
-        Field(
+        SettingField(
             name=TOKEN,
             attribute="MIRROR_TOKEN",
             kind=FieldKind.SECRET,
             label="Token",
             help="For https: an access token that may write to that repository.",
         ),
-        Field(
+        SettingField(
             name=KEY_FILE,
             attribute="MIRROR_KEY_FILE",
             kind=FieldKind.TEXT,

@@ -1,7 +1,7 @@
 """The sections of settings, in the order of their pages. A new section is a module and a line here."""
 
 from tempo_site.stored_settings import backup, general, limits, mail, mirror, retention, security
-from tempo_site.stored_settings.fields import Field, Section
+from tempo_site.stored_settings.fields import Section, SettingField
 
 SECTIONS: dict[str, Section] = {
     section.slug: section
@@ -15,6 +15,6 @@ SECTIONS: dict[str, Section] = {
         mirror.SECTION,
     )
 }
-FIELDS: dict[str, Field] = {
+FIELDS: dict[str, SettingField] = {
     field.name: field for section in SECTIONS.values() for field in section.fields
 }

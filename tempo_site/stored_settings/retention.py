@@ -1,6 +1,6 @@
 """The section for retention: how long finished runs are kept where no folder or script says otherwise."""
 
-from tempo_site.stored_settings.fields import Field, FieldKind, Section
+from tempo_site.stored_settings.fields import FieldKind, Section, SettingField
 
 DAYS, RUNS, MEGABYTES = "PYSCHED_KEEP_DAYS", "PYSCHED_KEEP_RUNS", "PYSCHED_KEEP_MB"
 DAY_PRESETS, RUN_PRESETS, MB_PRESETS = (7, 30, 90, 365), (100, 1000, 10_000), (512, 2048, 10_240)
@@ -12,7 +12,7 @@ SECTION = Section(
     help="Finished runs are deleted beyond these limits. The page Retention shows what would go before that is saved,"
     " and holds the limits of folders and scripts.",
     fields=(
-        Field(
+        SettingField(
             name=DAYS,
             attribute="KEEP_DAYS",
             kind=FieldKind.NUMBER,
@@ -23,7 +23,7 @@ SECTION = Section(
             maximum=36_500,
             presets=DAY_PRESETS,
         ),
-        Field(
+        SettingField(
             name=RUNS,
             attribute="KEEP_RUNS",
             kind=FieldKind.NUMBER,
@@ -32,7 +32,7 @@ SECTION = Section(
             minimum=1,
             presets=RUN_PRESETS,
         ),
-        Field(
+        SettingField(
             name=MEGABYTES,
             attribute="KEEP_MB",
             kind=FieldKind.NUMBER,
@@ -42,7 +42,7 @@ SECTION = Section(
             minimum=1,
             presets=MB_PRESETS,
         ),
-        Field(
+        SettingField(
             name=AUDIT_DAYS,
             attribute="KEEP_AUDIT_DAYS",
             kind=FieldKind.NUMBER,
@@ -53,7 +53,7 @@ SECTION = Section(
             maximum=36_500,
             presets=(30, 90, 365, 3650),
         ),
-        Field(
+        SettingField(
             name=AUDIT_ROWS,
             attribute="KEEP_AUDIT_ROWS",
             kind=FieldKind.NUMBER,

@@ -1,12 +1,14 @@
 """The section of who is let in, and what is asked of runs; most of it is read when Tempo starts."""
 
-from tempo_site.stored_settings.fields import Field, FieldKind, Section
+from tempo_site.stored_settings.fields import FieldKind, Section, SettingField
 
 SESSION_DAYS = "PYSCHED_SESSION_DAYS"
 
 
-def _read_at_start(name: str, attribute: str, *, kind: FieldKind, label: str, help: str) -> Field:
-    return Field(
+def _read_at_start(
+    name: str, attribute: str, *, kind: FieldKind, label: str, help: str
+) -> SettingField:
+    return SettingField(
         name=name, attribute=attribute, kind=kind, label=label, help=help, is_editable=False
     )
 
@@ -16,7 +18,7 @@ SECTION = Section(
     title="Security",
     help="What is read when Tempo starts is shown, and changed by its variable and a restart.",
     fields=(
-        Field(
+        SettingField(
             name=SESSION_DAYS,
             attribute="SESSION_DAYS",
             kind=FieldKind.NUMBER,

@@ -14,7 +14,7 @@ from tempo_site.audit import trail
 from tempo_site.lib import encryption
 from tempo_site.models import Setting
 from tempo_site.stored_settings import fields
-from tempo_site.stored_settings.fields import Field, Section, SettingRefused, Value
+from tempo_site.stored_settings.fields import Section, SettingField, SettingRefused, Value
 from tempo_site.stored_settings.registry import FIELDS
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 MAX_NAME = 80
 
 
-class Memory:
+class SettingRows:
     """The rows of the table by name, read when they are asked for; a secret is encrypted here as well."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Memory:
             self._rows = None
 
 
-memory = Memory()
+memory = SettingRows()
 
 
 class Source(StrEnum):
@@ -57,7 +57,7 @@ class Source(StrEnum):
 class Current:
     """A setting as pages and API show it; the value of a secret is "" here, and `is_set` tells whether there is one."""
 
-    field: Field
+    field: SettingField
     value: Value
     source: Source
     is_set: bool
@@ -100,7 +100,7 @@ def current(section: Section) -> list[Current]:
     return [_current(field) for field in section.fields]
 
 
-def _current(field: Field) -> Current:
+def _current(field: SettingField) -> Current:
     row = _row_of(field)
     if row is not None:
         return Current(
@@ -181,7 +181,7 @@ def _checked(name: str, new: object) -> Value | None:
 
 
 @sensitive_variables()
-def _store(field: Field, new: Value | None, *, by: str) -> bool:
+def _store(field: SettingField, new: Value | None, *, by: str) -> bool:
     if field.keep is not None:
         return _keep(field, new)
     row = Setting.objects.filter(name=field.name).first()
@@ -198,7 +198,7 @@ def _store(field: Field, new: Value | None, *, by: str) -> bool:
     return True
 
 
-def _keep(field: Field, new: Value | None) -> bool:
+def _keep(field: SettingField, new: Value | None) -> bool:
     assert field.keep
     if new is None or new == field.base_value:
         return False
@@ -214,7 +214,7 @@ def look_again(*, now: datetime) -> None:
     memory.forget()
 
 
-def _row_of(field: Field) -> Setting | None:
+def _row_of(field: SettingField) -> Setting | None:
     if field.is_from_environment or not field.is_editable or field.keep is not None:
         return None
     return memory.rows().get(field.name)

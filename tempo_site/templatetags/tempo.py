@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString
 
 from runs_app.models import Run
 from runs_app.search.found_lines import FoundLine
-from runs_app.search.marks import Piece
+from runs_app.search.marks import MarkedPiece
+from tempo_site.audit import reading
 from tempo_site.lib import humanize
 from tempo_site.pages import undo
 from tempo_site.pages.undo import Undo
@@ -107,7 +108,7 @@ def of_run(lines: Mapping[int, FoundLine] | str, run: Run) -> FoundLine | None:
 
 
 @register.filter
-def marked(pieces: Iterable[Piece]) -> SafeString:
+def marked(pieces: Iterable[MarkedPiece]) -> SafeString:
     """Join the pieces of a found line, its hits as `<mark>`."""
     parts = []
     for piece in pieces:
@@ -175,11 +176,4 @@ def began(run: Run) -> datetime:
 
 @register.filter
 def before_and_after(value: object) -> str:
-    """Return a value of an audit entry's changes: `before -> after`, or what there is."""
-    if isinstance(value, list) and len(value) == 2:
-        return f"{_shown(value[0])} → {_shown(value[1])}"
-    return _shown(value)
-
-
-def _shown(value: object) -> str:
-    return "nothing" if value in (None, "") else str(value)
+    return reading.before_and_after(value)

@@ -237,6 +237,9 @@ class BoundedRequest(WebRequest):
 
 
 class BoundedFactory(HTTPFactory):
+    def startFactory(self) -> None:
+        """Keep no log: Twisted would note the time for it once a second, and make a line of each request."""
+
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = BoundedRequest

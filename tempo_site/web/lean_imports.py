@@ -9,6 +9,8 @@ import importlib.machinery
 import importlib.util
 import os
 import pkgutil
+import platform
+import struct
 import sys
 import threading
 import typing
@@ -92,7 +94,8 @@ LATE = (
     "scripts_app.timing.cron_words",
     "scripts_app.views.ledger",
     "scripts_app.views.schedule_entries",
-    # A build that failed.
+    # Requirements that are saved or refused, and a build that failed.
+    "scripts_app.packages.requirement_hints",
     "scripts_app.packages.suggestions",
     # Messages, from the first that is due on, and the pages that set them up.
     "notifications_app.channels.offered_services",
@@ -191,6 +194,13 @@ def _locate(path: str) -> object | None:
     return found
 
 
+# The same of `serve` and `prepare`; in `web` they come at the start in any case, or never.
+LATE_BEFORE_WEB = (
+    "notifications_app.delivery.teller",  # what is told behind runs, and with it half of all modules
+    "tempo_site.bootstrap.first_script",  # of a new data folder
+)
+
+
 # Late, but for what is asked of them at once.
 LATE_BUT: dict[str, dict[str, Any]] = {
     "html.entities": {"html5": _LateEntities()},  # names of characters, for `html`
@@ -200,6 +210,7 @@ LATE_BUT: dict[str, dict[str, Any]] = {
 
 def install(*, migrates: bool = False) -> None:
     _import_zoneinfo()
+    _import_croniter()
     for name, place in EMPTY_PACKAGES.items():
         package = ModuleType(name)
         package.__path__ = [str(_site_packages(name) / place)]
@@ -211,14 +222,11 @@ def install(*, migrates: bool = False) -> None:
         sys.modules[name] = _Late(name)
     for name, known in LATE_BUT.items():
         sys.modules[name] = _Late(name, known)
-    if not migrates:
+    if migrates:
+        for name in LATE_BEFORE_WEB:
+            sys.modules[name] = _Late(name)
+    else:
         _install_in_web()
-    # Otherwise pydantic asks all packages that there are for plugins of its own.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
-    _import_pydantic_core()
-    pydantic = importlib.import_module("pydantic")
-    pydantic.BaseModel.model_config["defer_build"] = True
 
 
 def _install_in_web() -> None:
@@ -227,6 +235,12 @@ def _install_in_web() -> None:
     for name, place in LATE_PACKAGES_IN_WEB.items():
         path = str(_site_packages(name) / place)
         sys.modules[name] = _Late(name, {"__path__": [path]})
+    # Otherwise pydantic asks all packages that there are for plugins of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # The shapes of the API are built when they are first used: 1.5 MB. pydantic 2.14 does so under a lock.
+    _import_pydantic_core()
+    pydantic = importlib.import_module("pydantic")
+    pydantic.BaseModel.model_config["defer_build"] = True
 
 
 def _import_pydantic_core() -> None:
@@ -249,6 +263,17 @@ def _import_zoneinfo() -> None:
     importlib.import_module("zoneinfo")
     if not is_given:
         del os.environ["PYTHONTZPATH"]
+
+
+def _import_croniter() -> None:
+    # It asks `platform` whether the machine has 32 bits, which starts the program `file` to learn that. The size of a
+    # pointer, which it has asked for before, says the same.
+    real = platform.architecture
+    platform.architecture = lambda *_: (f"{8 * struct.calcsize('P')}bit", "")
+    try:
+        importlib.import_module("croniter")
+    finally:
+        platform.architecture = real
 
 
 def allow_tls() -> None:

@@ -80,6 +80,7 @@ class WebServer(Server):
             self.engine.start()
             gc.collect()
             gc.freeze()
+            gc.enable()  # off since `manage.py`
             twisted_loop.call_soon_threadsafe(self._open)
         except DataFolderInUse as error:
             logger.error("%s", error)

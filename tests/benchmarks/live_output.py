@@ -13,8 +13,9 @@ from tests.service import Service
 
 LINES = 300
 PRINTER = f"""
-import time
-time.sleep(1)  # the viewer is there before the first line
+import pathlib, time
+while not pathlib.Path("gate").exists():  # the viewer is there before the first line
+    time.sleep(0.01)
 for _ in range({LINES}):
     print(time.time(), flush=True)
     time.sleep(0.015)
@@ -37,6 +38,7 @@ async def through_socket_ms(service: Service, slug: str) -> list[float]:
     run_id = (await asyncio.to_thread(service.post, f"/scripts/{slug}/runs"))["id"]
     ages = []
     async with socket_to(service, f"/ws/runs/{run_id}/") as socket:
+        (service.data / "scripts" / slug / "files" / "gate").touch()
         async for _, records in output_frames(socket):
             came = time.time()
             ages += [
@@ -48,6 +50,7 @@ async def through_socket_ms(service: Service, slug: str) -> list[float]:
 def through_pipe_ms(bare: Bare) -> list[float]:
     """The same script bare, its output read from a pipe."""
     command = [*bare.command, bare.script(PRINTER)]
+    (bare.folder / "gate").touch()
     with subprocess.Popen(
         command, env=bare.env, cwd=bare.folder, stdout=subprocess.PIPE
     ) as process:

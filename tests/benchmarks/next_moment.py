@@ -41,14 +41,19 @@ REFUSED = (
 def measure() -> Iterator[Figure]:
     """Both, the worst of each."""
     plain_ms = cold_ms(find, "* * * * *", "UTC", SOON)
+    found = {
+        f"{text[:40]} in {zone}": cold_ms(find, text, zone, moment) for text, zone, moment in HARD
+    }
+    refused = {text[:40]: cold_ms(refuse, text) for text in REFUSED}
     yield worst(
-        {
-            f"{text[:40]} in {zone}": cold_ms(find, text, zone, moment)
-            for text, zone, moment in HARD
-        },
-        plain_ms,
+        "next moment of the worst valid cron expression, nothing cached", found, plain_ms, bar=5
     )
-    yield refusal({text[:40]: cold_ms(refuse, text) for text in REFUSED}, plain_ms)
+    yield worst(
+        "refusal of an expression of 160 kB, of 5,000 digits, or that never happens",
+        refused,
+        plain_ms,
+        bar=200,
+    )
 
 
 def cold_ms(act: Callable[..., None], *arguments: object) -> float:
@@ -82,34 +87,17 @@ def refuse(text: str) -> None:
     raise AssertionError(f"{text[:40]} was not refused")
 
 
-def worst(found: dict[str, float], plain_ms: float) -> Figure:
-    """The slowest of the valid ones."""
+def worst(title: str, found: dict[str, float], plain_ms: float, *, bar: float) -> Figure:
+    """The slowest of some expressions, beside the next moment of the plainest one."""
     slowest = max(found, key=lambda name: found[name])
     return Figure(
         benchmark="schedules",
-        figure="next moment of the worst valid cron expression, nothing cached",
-        value=found[slowest],
-        unit="ms",
-        baseline="of `* * * * *` in UTC",
-        baseline_value=plain_ms,
-        bar=5,
-        bar_on="value",
-        n=len(found),
-        details={"expression": slowest},
-    )
-
-
-def refusal(found: dict[str, float], plain_ms: float) -> Figure:
-    """The slowest of those that are refused."""
-    slowest = max(found, key=lambda name: found[name])
-    return Figure(
-        benchmark="schedules",
-        figure="refusal of an expression of 160 kB, of 5,000 digits, or that never happens",
+        figure=title,
         value=found[slowest],
         unit="ms",
         baseline="next moment of `* * * * *` in UTC",
         baseline_value=plain_ms,
-        bar=200,
+        bar=bar,
         bar_on="value",
         n=len(found),
         details={"expression": slowest},

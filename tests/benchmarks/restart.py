@@ -26,7 +26,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
         bare = Bare.of(service)
         bare_s = median(bare.run_s("-c", "pass") for _ in range(STARTS * 2))
         starts = [start_s(service) for _ in range(STARTS)]
-        yield figure("start to the first 200, max", starts, bare_s, bar=3)
+        yield figure("start to the first 200, max", starts, bare_s, bar=1.2)
         with asking(service) as lost:
             kills = [kill_s(service) for _ in range(KILLS)]
         yield figure("web killed with -9 to healthy, max", kills, bare_s, bar=2)

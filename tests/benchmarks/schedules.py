@@ -107,7 +107,7 @@ def alone(service: Service) -> Figure:
         unit="s",
         baseline=f"{MANY} rows by SQL alone, a transaction each",
         baseline_value=told["bare_s"],
-        bar=2,
+        bar=0.4,
         bar_on="value",
         n=told["rows"],
         details={"cpu_s": round(told["cpu_s"], 3)},
@@ -132,7 +132,7 @@ def within_service(service: Service, due: float) -> Figure:
         unit="s",
         baseline="to the first row",
         baseline_value=moment(rows[0][2]).timestamp() - due,
-        bar=2,
+        bar=0.7,
         bar_on="value",
         n=len(rows),
     )

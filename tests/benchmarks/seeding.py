@@ -12,6 +12,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
+from runs_app import run_folder
 from runs_app.history import history
 from runs_app.launcher.folders import ARCHIVE
 from runs_app.models import Run
@@ -189,7 +190,9 @@ def write_logs(runs: list[Run]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = log_of(run)
         (folder / output_log.LOG).write_bytes(log)
-        (folder / ARCHIVE).write_text(json.dumps(history.summary(run, folder)))
+        with run_folder.opened(folder) as descriptor:
+            assert descriptor is not None
+            (folder / ARCHIVE).write_text(json.dumps(history.summary(run, descriptor)))
         run.log_bytes = run.output_bytes = len(log)
     Run.objects.bulk_update(runs, ["folder", "log_bytes", "output_bytes"], batch_size=BATCH)
 

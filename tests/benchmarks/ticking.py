@@ -11,7 +11,6 @@ from django.utils import timezone
 from django_q.models import Schedule as Alarm
 
 from runs_app import launcher_client
-from runs_app.engine import ticker_thread
 from runs_app.models import Run
 from runs_app.scheduler import ticker
 from scripts_app import scripts
@@ -54,9 +53,8 @@ def serve() -> None:
     alarms = list(Alarm.objects.filter(cluster=schedules.CLUSTER).order_by("pk"))
     (due,) = {alarm.next_run for alarm in alarms}
     began, cpu_began = time.monotonic(), time.process_time()
-    limit = ticker_thread.most_together(is_first=True)
-    while ticker.step(now=due, limit=limit):
-        limit = ticker_thread.most_together(is_first=False)
+    while ticker.step(now=due):
+        pass
     elapsed_s = time.monotonic() - began
     cpu_s = time.process_time() - cpu_began
     rows = list(Run.objects.filter(due_at=due).order_by("pk").values_list("schedule", flat=True))

@@ -92,7 +92,7 @@ def run(
     return told, lines[-1] if lines else ""
 
 
-def check(place: Place, script: dict[str, Any], python: str) -> None:
+def assert_does_its_job(place: Place, script: dict[str, Any], python: str) -> None:
     library = script.get("needs_library")
     if library and not ctypes.util.find_library(library):
         pytest.skip(f"this machine has no {library}")
@@ -113,7 +113,7 @@ def check(place: Place, script: dict[str, Any], python: str) -> None:
 def test_a_script_without_packages_does_its_job_or_says_why(
     place: Place, script: dict[str, Any]
 ) -> None:
-    check(place, script, PYTHON)
+    assert_does_its_job(place, script, PYTHON)
 
 
 @pytest.mark.network
@@ -127,4 +127,4 @@ def test_a_script_with_packages_does_its_job_or_says_why(
 ) -> None:
     if "server" in script:
         script = {**script, "env": request.getfixturevalue(script["server"])}
-    check(place, script, python_with_packages)
+    assert_does_its_job(place, script, python_with_packages)

@@ -115,7 +115,7 @@ def test_without_javascript_the_search_in_the_top_bar_leads_to_the_scripts(
     with browser_of(java_script_enabled=False, storage_state=session) as page:
         page.goto(service.url)
         page.get_by_role("link", name="Search or jump to").click()
-        page.wait_for_url(f"{service.url}/scripts/")
+        expect(page).to_have_url(f"{service.url}/scripts/")
 
 
 def press(screen: Page, *keys: str) -> None:

@@ -38,6 +38,19 @@ def test_filters_apply_without_a_reload_and_the_way_back_leads_through_them(
     expect(screen.get_by_text("No run matches.")).to_be_visible()
 
 
+def test_every_cell_of_a_list_is_within_its_card(service: Service, screen: Page) -> None:
+    slug = service.make_script("Import the readings of all sensors", "print('hello')\n")
+    timing = {"kind": "cron", "cron": "30 6 * * 1-5", "timezone": "America/Argentina/Buenos_Aires"}
+    service.post(f"/scripts/{slug}/schedules", timing)
+    service.run(slug)
+    for path in ("scripts/", "runs/", f"scripts/{slug}/"):
+        for width in (1280, 1024):
+            screen.set_viewport_size({"width": width, "height": 720})
+            screen.goto(f"{service.url}/{path}")
+            too_wide = "list => list.scrollWidth - list.clientWidth"
+            assert screen.locator(".scroller:visible").first.evaluate(too_wide) == 0, (path, width)
+
+
 def test_ticks_and_focus_outlive_a_refresh_and_several_scripts_are_done_at_once(
     service: Service, screen: Page
 ) -> None:

@@ -119,6 +119,8 @@ def test_code_is_formatted_found_and_gone_to_and_a_missing_package_is_added(
     screen.get_by_role("button", name="Find", exact=True).click()
     screen.locator(".ace_search_field").first.fill("yaml")
     expect(screen.locator(".ace_search_counter")).to_have_text("2 of 2")
+    is_cut = "box => box.scrollWidth > box.clientWidth"
+    assert not screen.locator(".ace_search_form").evaluate(is_cut)
     screen.keyboard.press("Escape")
 
     write(screen, "import yaml\nprint(yaml)\n")
@@ -131,6 +133,8 @@ def test_a_second_file_is_edited_beside_the_script_and_never_written_over(
     service: Service, screen: Page
 ) -> None:
     slug = service.make_script("Files", START)
+    elsewhere = {"timezoneId": "Asia/Tokyo"}  # times are told by Tempo's clock, not the reader's
+    screen.context.new_cdp_session(screen).send("Emulation.setTimezoneOverride", elsewhere)
     screen.goto(f"{service.url}/scripts/{slug}/files/edit/?path=tools.py&new=1")
     screen.wait_for_selector("code-editor.is-rich")
     write(screen, "x=1\n")

@@ -19,6 +19,7 @@ from scripts_app.script_templates import ScriptTemplate
 from scripts_app.timing import rule
 from scripts_app.validation import ScriptError
 from tests.factories import NOW
+from tests.refusals import refusal
 from tests.rows import each_row
 from tests.service import ROOT
 
@@ -53,7 +54,8 @@ def test_a_template_says_what_it_does_in_one_sentence(template: ScriptTemplate) 
 
 @each
 def test_its_suggested_schedule_can_be_saved(template: ScriptTemplate) -> None:
-    rule.check(rule.Timing(kind=template.kind, cron=template.cron, every_s=template.every_s))
+    timing = rule.Timing(kind=template.kind, cron=template.cron, every_s=template.every_s)
+    assert refusal(lambda: rule.check(timing), rule.TimingError) == ""
 
 
 @each
@@ -94,7 +96,7 @@ def test_what_it_does_without_tempo_is_what_the_form_offers(template: ScriptTemp
 
 @each
 def test_every_python_that_scripts_may_have_can_read_it(template: ScriptTemplate) -> None:
-    ast.parse(template.code, feature_version=OLDEST)
+    assert refusal(lambda: ast.parse(template.code, feature_version=OLDEST), SyntaxError) == ""
 
 
 @each

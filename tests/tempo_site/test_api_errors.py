@@ -73,7 +73,17 @@ def test_an_upload_that_is_no_form_is_a_415(program: Client) -> None:
 
 @each_row(
     "path",
-    ["", "nothing", "scripts/", "runs/abc", "runs/1/", "runs/-1", "scripts/a b", "schedules"],
+    [
+        "",
+        "nothing",
+        "scripts/",
+        "runs/abc",
+        "runs/1/",
+        "runs/-1",
+        "scripts/a b",
+        "scripts/a%0Ab",
+        "schedules",
+    ],
 )
 def test_an_unknown_address_is_a_404_for_everyone(client: Client, path: str) -> None:
     assert problem(client.get(f"/api/v1/{path}"), 404)["code"] == "not_found"
@@ -125,6 +135,31 @@ def test_a_word_that_is_none_of_several_lists_is_told_by_its_field(program: Clie
     assert fields.keys() == {"status"}
     assert fields["status"].startswith("`status` may be 'queued', ")
     assert fields["status"].endswith(" `status` may be 'bad', 'active' or ''.")
+
+
+@each_row(
+    ("method", "path", "body", "sentence"),
+    [
+        ("PATCH", "scripts/hello", {"memory_mb": 15}, "`memory_mb`: Use 16 or more."),
+        ("PATCH", "scripts/hello", {"nice": 20}, "`nice`: Use 19 or less."),
+        ("PATCH", "scripts/hello", {"timeout_s": -1}, "`timeout_s` is to be 0 or more."),
+        ("PATCH", "scripts/hello", {"nice": "x"}, "`nice` is to be a valid integer."),
+        (
+            "POST",
+            "scripts/hello/schedules",
+            {"kind": "startup", "delay_s": 86401},
+            "`delay_s` is 86401. Use 86400 or less.",
+        ),
+        ("GET", "runs?limit=201", None, "`limit` is to be 200 or less."),
+        ("GET", "runs?cursor=x", None, "`cursor` is none that a list has given."),
+    ],
+)
+def test_a_value_out_of_bounds_is_told_in_tempos_words(
+    program: Client, method: str, path: str, body: object, sentence: str
+) -> None:
+    make_script("Hello")
+    found = program.generic(method, f"/api/v1/{path}", json.dumps(body), "application/json")
+    assert problem(found, 422)["message"] == sentence
 
 
 @pytest.mark.parametrize("seconds", ["-1", "nan", "1e400"])

@@ -21,6 +21,7 @@ _KEYCTL = {
     "ppc64le": 271,
     "s390x": 280,
 }
+_NUMBER = _KEYCTL.get(os.uname().machine)
 # A kernel without keyrings; a container engine that forbids the call.
 _THERE_IS_NONE = (errno.ENOSYS, errno.EPERM)
 
@@ -49,11 +50,10 @@ def begin_a_new_one() -> bool:
 
 
 def _call(operation: int, first: int, second: int | None = None) -> None:
-    number = _KEYCTL.get(os.uname().machine)
-    if number is None:
+    if _NUMBER is None:
         return
     try:
-        prctl.system_call(number, operation, first, second)
+        prctl.system_call(_NUMBER, operation, first, second)
     except OSError as error:
         if error.errno not in _THERE_IS_NONE:
             raise

@@ -6,7 +6,7 @@ import functools
 import os
 import stat
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from runs_app.launcher import folders
@@ -18,6 +18,7 @@ _NETWORK_ABI = 4  # the field for rights to the network comes second
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 _VERSION_FLAG = 1
 _PATH_BENEATH = 1
+_RULE = struct.Struct("=Qi")  # rights, descriptor
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
@@ -66,7 +67,7 @@ def abi() -> int:
 @functools.cache
 def system_paths() -> tuple[list[str], list[str]]:
     """Return the real paths of the system's folders and files to read, and of those to write; resolved once."""
-    return _real(SYSTEM_READ), _real(SYSTEM_WRITE)
+    return _outermost(SYSTEM_READ), _outermost(SYSTEM_WRITE)
 
 
 class Shared(NamedTuple):
@@ -91,17 +92,18 @@ def make(
     version = abi()
     rights = _rights(version)
     rules_fd = prctl.system_call(_CREATE_RULESET, *_attributes(version, rights))
-    closed_paths = _real(closed)
     system_read, system_write = system_paths()
-    for path in _paths_to_open([*system_read, _resolver(), *_real(read)], closed_paths):
-        _allow(rules_fd, path, READ & rights)
-    for path in _paths_to_open([*system_write, *_real(write)], closed_paths):
-        _allow(rules_fd, path, WRITE & rights)
-    refused = _real([*shared.refused, *NEVER_SHARED])
-    for path in shared.read:
-        _allow_shared(rules_fd, path, READ & rights, refused)
-    for path in shared.write:
-        _allow_shared(rules_fd, path, WRITE & rights, refused)
+    kept = _Closed.of(closed)
+    for path in (*system_read, _resolver(), *read):
+        _allow(rules_fd, path, READ & rights, kept)
+    for path in (*system_write, *write):
+        _allow(rules_fd, path, WRITE & rights, kept)
+    if shared.read or shared.write:
+        refused = list(map(folders.real_path, (*shared.refused, *NEVER_SHARED)))
+        for path in shared.read:
+            _allow_shared(rules_fd, path, READ & rights, refused)
+        for path in shared.write:
+            _allow_shared(rules_fd, path, WRITE & rights, refused)
     return rules_fd
 
 
@@ -110,6 +112,7 @@ def enter(rules_fd: int) -> None:
     prctl.system_call(_RESTRICT_SELF, rules_fd, 0)
 
 
+@functools.cache
 def _rights(version: int) -> int:
     # Every right to files that the kernel can guard; one that it does not know would be an error.
     rights = _FIRST_RIGHTS
@@ -119,6 +122,7 @@ def _rights(version: int) -> int:
     return rights
 
 
+@functools.cache
 def _attributes(version: int, rights: int) -> tuple[bytes, int]:
     fields = [rights]
     if version >= _NETWORK_ABI:
@@ -129,15 +133,40 @@ def _attributes(version: int, rights: int) -> tuple[bytes, int]:
     return attributes, len(attributes)
 
 
-def _allow(rules_fd: int, path: str, rights: int) -> None:
+class _Closed(NamedTuple):
+    folders: set[str]
+    ways: set[str]  # the folders above them
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> "_Closed":
+        closed = cls(set(map(folders.real_path, paths)), set())
+        for folder in closed.folders:
+            while folder != "/":
+                folder = os.path.dirname(folder)
+                closed.ways.add(folder)
+        return closed
+
+
+def _allow(rules_fd: int, path: str, rights: int, closed: _Closed) -> None:
+    # The path itself, or its entries beside the way to a closed folder.
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return  # not there, or not for us: nothing to open
     try:
-        _add_rule(rules_fd, fd, rights)
+        place = os.readlink(f"/proc/self/fd/{fd}")
+        if place in closed.folders:
+            return
+        if place not in closed.ways:
+            _add_rule(rules_fd, fd, rights)
+            return
     finally:
         os.close(fd)
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(place):
+            # A link may lead to a closed folder; where it leads otherwise has its own name.
+            if not entry.is_symlink():
+                _allow(rules_fd, entry.path, rights, closed)
 
 
 # By the descriptor: a link that is put in its way meanwhile leads nowhere else.
@@ -167,7 +196,7 @@ def _is_within(path: str, folder: str) -> bool:
 def _add_rule(rules_fd: int, fd: int, rights: int) -> None:
     if not stat.S_ISDIR(os.fstat(fd).st_mode):
         rights &= _FILE_RIGHTS
-    prctl.system_call(_ADD_RULE, rules_fd, _PATH_BENEATH, struct.pack("=Qi", rights, fd))
+    prctl.system_call(_ADD_RULE, rules_fd, _PATH_BENEATH, _RULE.pack(rights, fd))
 
 
 def _resolver() -> str:
@@ -179,36 +208,10 @@ def _resolver() -> str:
     return path
 
 
-def _real(paths: Iterable[str]) -> list[str]:
-    return list(map(folders.real_path, paths))
-
-
-def _paths_to_open(paths: Iterable[str], closed: list[str]) -> Iterator[str]:
-    parts: set[str] = set()
-    for path in set(paths):
-        parts.update(_parts_beside(path, closed))
-    return _outermost(parts)
-
-
-def _outermost(paths: set[str]) -> Iterator[str]:
+def _outermost(paths: Iterable[str]) -> list[str]:
     # A rule opens all that lies below its path, and each rule costs its time.
-    last = ""
-    for path in sorted(paths, key=lambda path: path.split("/")):
-        if not last or not path.startswith(last.rstrip("/") + "/"):
-            last = path
-            yield path
-
-
-def _parts_beside(path: str, closed: list[str]) -> Iterator[str]:
-    # The path itself, or its entries beside the way to a closed folder.
-    prefix = path.rstrip("/") + "/"
-    if path in closed:
-        return
-    if not any(folder.startswith(prefix) for folder in closed):
-        yield path
-        return
-    with contextlib.suppress(OSError):
-        for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
-            # A link may lead to a closed folder; where it leads otherwise has its own name.
-            if not entry.is_symlink():
-                yield from _parts_beside(entry.path, closed)
+    outermost: list[str] = []
+    for path in sorted(map(folders.real_path, paths), key=lambda path: path.split("/")):
+        if not outermost or not path.startswith(outermost[-1].rstrip("/") + "/"):
+            outermost.append(path)
+    return outermost

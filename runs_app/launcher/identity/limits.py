@@ -1,14 +1,14 @@
-"""The kernel's limits of a script, applied by the script's process before the program begins."""
+"""The kernel's limits of a script, as calls that the script's process makes before the program begins."""
 
 # They stand behind the limits that the runner watches: they act at once, but know a single process, or count threads.
 
-import contextlib
 import os
 import resource
+from collections.abc import Callable, Iterator
 
 from runs_app.launcher.spec import Limits
 
-_OOM_SCORE = 800  # of 1000: when memory runs out the kernel takes a script, not the server
+_OOM_SCORE = b"800"  # of 1000: when memory runs out the kernel takes a script, not the server
 # RLIMIT_DATA counts pages that nobody has touched, first of all the stacks of threads: less than twice the memory limit
 # refused 100 threads that wait. Libraries start a thread for each core, often two of them in one script.
 _DATA_SHARE = 2
@@ -21,25 +21,27 @@ _CORES = os.cpu_count() or 1
 # cores `import numpy` reserved 668 MB, `import cv2` 2.8 GB.
 _BLAS_THREAD_BYTES = 128 << 20
 _TASKS_A_PROCESS = 4  # RLIMIT_NPROC counts threads, of all runs of this user
+Call = tuple[Callable[..., object], tuple[object, ...]]
 _MAX_LIMIT = 2**62  # for setrlimit()
 
 
-def apply(limits: Limits, *, has_own_user: bool) -> None:
-    """Apply every limit, still as Tempo's own user. Raise OSError if a limit that protects others cannot be set."""
-    _limit(resource.RLIMIT_CORE, 0)
+def calls(limits: Limits, *, has_own_user: bool) -> Iterator[Call]:
+    """Yield functions and arguments that apply every limit, still as Tempo's own user; they raise OSError."""
+    yield _limit(resource.RLIMIT_CORE, 0)
     if limits.memory_bytes:
-        _limit(resource.RLIMIT_DATA, data_bytes(limits))
+        yield _limit(resource.RLIMIT_DATA, data_bytes(limits))
     if limits.file_bytes:
-        _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
+        yield _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
     if limits.open_files:
-        _limit(resource.RLIMIT_NOFILE, limits.open_files)
+        yield _limit(resource.RLIMIT_NOFILE, limits.open_files)
     if limits.processes and has_own_user:
-        _limit(resource.RLIMIT_NPROC, tasks(limits))
-    # Manners, not walls: a container may forbid these.
-    with contextlib.suppress(OSError):
-        os.nice(limits.nice)
-    with contextlib.suppress(OSError):
-        _volunteer_for_oom()
+        yield _limit(resource.RLIMIT_NPROC, tasks(limits))
+
+
+def manners(limits: Limits) -> Iterator[Call]:
+    """Yield functions and arguments that make way for others: no walls, and a container may forbid them."""
+    yield os.nice, (limits.nice,)
+    yield _volunteer_for_oom, ()
 
 
 def data_bytes(limits: Limits) -> int:
@@ -60,16 +62,14 @@ def variables(limits: Limits) -> dict[bytes, bytes]:
     return {b"OPENBLAS_NUM_THREADS": b"%d" % threads}
 
 
-def _limit(resource_number: int, limit: int) -> None:
-    # Never more than the inherited limit: only root might raise that.
+def _limit(resource_number: int, limit: int) -> Call:
+    # Never more than the limit that is inherited: only root might raise that.
     _soft, hard = resource.getrlimit(resource_number)
     if hard == resource.RLIM_INFINITY:
         hard = _MAX_LIMIT
     allowed = min(limit, hard)
-    resource.setrlimit(resource_number, (allowed, allowed))
+    return resource.setrlimit, (resource_number, (allowed, allowed))
 
 
 def _volunteer_for_oom() -> None:
-    fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-    os.write(fd, b"%d" % _OOM_SCORE)
-    os.close(fd)
+    os.write(os.open("/proc/self/oom_score_adj", os.O_WRONLY), _OOM_SCORE)  # closed by the exec

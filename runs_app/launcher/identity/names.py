@@ -82,7 +82,10 @@ def with_name(env: dict[bytes, bytes], naming: Naming, run_folder: str) -> dict[
 
 def _name_in_passwd(uid: int) -> str:
     number = b"%d" % uid
-    for line in _systems("/etc/passwd").splitlines():
+    content = _systems("/etc/passwd")
+    if b":%b:" % number not in content:  # as it is with the users of scripts
+        return ""
+    for line in content.splitlines():
         fields = line.split(b":", 3)
         if len(fields) > 2 and fields[2] == number:
             return fields[0].decode(errors="replace")

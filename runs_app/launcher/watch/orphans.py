@@ -4,6 +4,7 @@
 # run's `state.json` names. A process that cleared its environment and began a session of its own is not found: no trace
 # is left of its run.
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -104,7 +105,7 @@ def _recorded_sessions(runs_path: str) -> Sessions:
     sessions: Sessions = {}
     runs_fd = folders.open_path(runs_path)
     try:
-        for folder in _unfinished(runs_path):
+        for folder in _unfinished(runs_fd):
             state = _state(runs_fd, folder)
             if state.get("boot_id") != boot_id:
                 continue
@@ -116,15 +117,32 @@ def _recorded_sessions(runs_path: str) -> Sessions:
     return sessions
 
 
-def _unfinished(runs_path: str) -> Iterator[str]:
-    # Folders of archived runs have neither `state.json` nor `exit.json`.
-    for month in _names(runs_path):
-        for name in _names(os.path.join(runs_path, month)):
-            path = os.path.join(runs_path, month, name)
-            state = os.path.join(path, verdict.STATE)
-            exit_file = os.path.join(path, verdict.EXIT)
-            if os.path.exists(state) and not os.path.exists(exit_file):
-                yield f"{month}/{name}"
+def _unfinished(runs_fd: int) -> Iterator[str]:
+    # Folders of archived runs have neither `state.json` nor `exit.json`. A long history has a hundred thousand of them:
+    # each is asked for one file, and from its month on. What cannot be opened is a file, or was removed a moment ago.
+    for month in os.listdir(runs_fd):
+        with contextlib.suppress(OSError):
+            month_fd = folders.open_directory(month, dir_fd=runs_fd)
+            try:
+                for name in os.listdir(month_fd):
+                    if _has_no_verdict(name, month_fd):
+                        yield f"{month}/{name}"
+            finally:
+                os.close(month_fd)
+
+
+def _has_no_verdict(name: str, month_fd: int) -> bool:
+    if not _exists(f"{name}/{verdict.STATE}", month_fd):
+        return False
+    return not _exists(f"{name}/{verdict.EXIT}", month_fd)
+
+
+def _exists(path: str, dir_fd: int) -> bool:
+    try:
+        os.stat(path, dir_fd=dir_fd)
+    except OSError:
+        return False
+    return True
 
 
 def _state(runs_fd: int, folder: str) -> dict[str, object]:
@@ -136,10 +154,3 @@ def _state(runs_fd: int, folder: str) -> dict[str, object]:
         return verdict.read_state(folder_fd)
     finally:
         os.close(folder_fd)
-
-
-def _names(path: str) -> list[str]:
-    try:
-        return os.listdir(path)
-    except OSError:  # a file among the months, or a month that was removed a moment ago
-        return []

@@ -10,6 +10,7 @@ _READ_BYTES = 4096
 _ENTRY_BYTES = 64  # more than a child's number in a list of children
 _MAX_OPEN_FILES = 200
 _PSS = re.compile(rb"^Pss: +(\d+) kB$", re.MULTILINE)
+_OOM_KILLS = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
 _open_files: dict[str, int] = {}  # descriptors by path
 _LINKS_OF_ONE_THREAD = 3
 _STATM_FIELDS = 7
@@ -145,7 +146,8 @@ def permitted_capabilities() -> int:
 
 
 def oom_kills() -> int:
-    return int(_value(_read_file("/proc/vmstat"), b"oom_kill") or 0)
+    found = _OOM_KILLS.search(_read_file("/proc/vmstat"))
+    return int(found[1]) if found else 0
 
 
 def _bits(path: str, name: bytes) -> int:

@@ -56,7 +56,7 @@ class Command(BaseCommand):
             self.stderr.write(note)
 
     def show_page(
-        self, asked: Query, cursor: search.Cursor | None, limit: int, *, as_json: bool
+        self, asked: Query, cursor: search.SearchCursor | None, limit: int, *, as_json: bool
     ) -> Results:
         results = search.search(asked, cursor=cursor, limit=min(limit, search.MAX_LIMIT))
         for hit in results.hits:

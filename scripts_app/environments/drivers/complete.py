@@ -42,8 +42,8 @@ def _complete(config: BuildConfig) -> None:
     lock = _read_lock(work)
     names = install.packages_of(lock)
     _check_own_files(folder, json.loads((work / build_config.OWN_FILES).read_text()))
+    _compile(config, folder, progress, names)
     if names:
-        _compile(config, folder, progress)
         build_progress.say("Checking")
         progress.write("checking", len(names), len(names))
         conflict = packages.conflict(config["uv"], config["interpreter"], folder, work)
@@ -132,13 +132,16 @@ def _check_own_files(folder: Path, own: dict[str, str]) -> None:
             raise BuildError(f"A package replaces {name}, which is the environment's own")
 
 
-def _compile(config: BuildConfig, folder: Path, progress: ProgressFile) -> None:
-    # By the Python that the environment is made of: without packages, it runs nothing of theirs.
-    build_progress.say("Compiling byte code")
+def _compile(config: BuildConfig, folder: Path, progress: ProgressFile, names: list[str]) -> None:
+    # By the Python that the environment is made of: without packages, it runs nothing of theirs. An environment without
+    # any has the program that starts scripts.
+    if names:
+        build_progress.say("Compiling byte code")
     total = sum(1 for _ in folder.glob("**/*.py"))
     monitor = InstallationMonitor(progress, folder, step="compiling", packages=[], total=total)
+    workers = os.cpu_count() or 1 if names else 1
     argv = [config["interpreter"], "-I", "-S", "-m", "compileall", "-q", "-q", "-r", "100"]
-    argv += ["-j", str(os.cpu_count() or 1), str(folder / "lib")]
+    argv += ["-j", str(workers), str(folder / "lib")]
     with monitor.watching():
         # A file of a package that is no Python of this version is none to compile.
         subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)

@@ -42,7 +42,7 @@ class Question(TypedDict):
     work: str  # an empty folder
 
 
-class Answer(TypedDict):  # the last line of the output
+class ExaminedEnvironment(TypedDict):  # the last line of the output
     fault: str  # a sentence without full stop; "" without a fault
 
 
@@ -51,7 +51,7 @@ def main(question: str) -> int:
     home = Path(asked["home"])
     fault = start_fault(asked, home) or files_fault(asked, home)
     try:
-        answer = Answer(fault=fault or requirements_fault(asked, home))
+        answer = ExaminedEnvironment(fault=fault or requirements_fault(asked, home))
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -102,7 +102,7 @@ def files_fault(asked: Question, home: Path) -> str:
     """Compare what is there with what the packages' RECORDs name."""
     try:
         by_folder = packages.recorded(home)
-    except packages.Damaged as error:
+    except packages.DamagedRecord as error:
         return f"its file {error} cannot be read"
     by_name = {package_name(folder): rows for folder, rows in by_folder.items()}
     for name in asked["packages"]:

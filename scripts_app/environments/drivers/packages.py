@@ -17,7 +17,7 @@ MAX_RECORD_BYTES = 64 * 1024**2
 _BYTE_CODE = re.compile(r"(.*)__pycache__/([^/]+?)\.[^./]+(?:\.opt-[0-9a-z]+)?\.pyc", re.DOTALL)
 
 
-class Damaged(BuildError):
+class DamagedRecord(BuildError):
     """A RECORD that cannot be read; str() names it."""
 
 
@@ -28,7 +28,7 @@ def recorded(home: Path) -> dict[str, list[tuple[str, str]]]:
 
 def _rows(record: Path, home: Path) -> Iterator[tuple[str, str]]:
     if record.stat().st_size > MAX_RECORD_BYTES:
-        raise Damaged(f"{record.parent.name}/RECORD")
+        raise DamagedRecord(f"{record.parent.name}/RECORD")
     site = os.path.relpath(record.parent.parent, home)
     try:
         with record.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -36,7 +36,7 @@ def _rows(record: Path, home: Path) -> Iterator[tuple[str, str]]:
                 if len(row) == 3:
                     yield os.path.normpath(os.path.join(site, row[0])), row[2]
     except csv.Error as error:
-        raise Damaged(f"{record.parent.name}/RECORD") from error
+        raise DamagedRecord(f"{record.parent.name}/RECORD") from error
 
 
 def unrecorded(home: Path, known: set[str]) -> list[str]:

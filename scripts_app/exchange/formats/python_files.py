@@ -1,7 +1,7 @@
 """Reading Python files and folders of them: each file is a script, a folder with a `main.py` is one as a whole."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from scripts_app.exchange.items import CODE, REQUIREMENTS, Item, Row
@@ -17,35 +17,39 @@ Files = Mapping[str, Path]
 def items(files: Files) -> list[Item]:
     """Return the scripts among files; modules that a script imports come along as files of its own."""
     found = []
-    whole = {str(PurePosixPath(path).parent) for path in files if PurePosixPath(path).name == CODE}
-    whole = {folder for folder in whole if not _is_below(folder, whole)}
-    for folder in sorted(whole):
+    with_code = _folders_of(path for path in files if PurePosixPath(path).name == CODE)
+    whole = [folder for folder in with_code if not _is_in(folder, with_code)]
+    for folder in whole:
         found.append(_of_folder(folder, files))
     rest = {path: files[path] for path in files if not _is_in(path, whole)}
-    for folder in sorted({str(PurePosixPath(path).parent) for path in rest}):
+    for folder in _folders_of(rest):
         found += _of_files(folder, rest)
     return found
 
 
-def _is_below(folder: str, others: set[str]) -> bool:
-    return any(str(above) in others for above in PurePosixPath(folder).parents)
+def _folders_of(paths: Iterable[str]) -> list[str]:
+    return sorted({str(PurePosixPath(path).parent) for path in paths})
 
 
-def _is_in(path: str, folders: set[str]) -> bool:
+def _is_in(path: str, folders: Collection[str]) -> bool:
     return any(str(above) in folders for above in PurePosixPath(path).parents)
 
 
-def _of_folder(folder: str, files: Files) -> Item:
+# The files of a folder and of those in it, by their paths from there.
+def _below(folder: str, files: Files) -> Files:
     prefix = "" if folder == "." else f"{folder}/"
-    own = {path[len(prefix) :]: place for path, place in files.items() if path.startswith(prefix)}
+    return {path[len(prefix) :]: files[path] for path in files if path.startswith(prefix)}
+
+
+def _of_folder(folder: str, files: Files) -> Item:
+    own = _below(folder, files)
     name = PurePosixPath(folder).name or "main"
     beside = {path: place for path, place in own.items() if path not in (CODE, REQUIREMENTS)}
     return _item(name, own[CODE], folder=_above(folder), listed=own.get(REQUIREMENTS), files=beside)
 
 
 def _of_files(folder: str, files: Files) -> Iterator[Item]:
-    prefix = "" if folder == "." else f"{folder}/"
-    here = {path[len(prefix) :]: files[path] for path in files if path.startswith(prefix)}
+    here = _below(folder, files)
     if PACKAGE in here:
         return
     codes = {name: here[name] for name in sorted(here) if _is_code(name)}
@@ -54,14 +58,14 @@ def _of_files(folder: str, files: Files) -> Iterator[Item]:
     for name in codes:
         if name in modules:
             continue
-        paths = _with_theirs(uses[name], uses)
+        beside = sorted(_with_theirs(uses[name], uses) - {name})
         yield _item(
             name.removesuffix(SUFFIX),
             codes[name],
             folder="" if folder == "." else folder,
             listed=here.get(REQUIREMENTS),
-            files={path: here[path] for path in paths if path != name},
-            notes=[HAS_MODULE.format(name=path) for path in sorted(paths) if path != name],
+            files={path: here[path] for path in beside},
+            notes=[HAS_MODULE.format(name=path) for path in beside],
         )
 
 

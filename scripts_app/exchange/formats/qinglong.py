@@ -47,7 +47,7 @@ def items(path: str, staged: Staged) -> list[Item]:
     tables = _tables(staged.files[path])
     scripts = _folder_of_scripts(path, staged)
     subscriptions = {row.get("id"): str(row.get("name")) for row in tables.get("subscriptions", ())}
-    zone = str(tables.get("timezone") or ZONE)
+    zone = str(tables.get("timezone"))
     if zone not in available_timezones():
         zone = ZONE
     lines = []
@@ -95,11 +95,9 @@ def _list_in(value: Any) -> list[Any]:
 
 
 def _line(row: Row, scripts: str, subscriptions: Mapping[Any, str]) -> CommandLine:
-    times = [row.get("schedule"), *_times(_list_in(row.get("extra_schedules")))]
-    times = [_AT_START if str(when).startswith("@boot") else when for when in times]
     return CommandLine(
         command=_plain(str(row["command"]).strip(), scripts),
-        times=[str(when) for when in times if when and not str(when).startswith("@once")],
+        times=list(_times(row)),
         name=printable(str(row.get("name") or ""), 200),
         tags=[str(tag) for tag in _list_in(row.get("labels")) if tag],
         enabled=not row.get("isDisabled"),
@@ -108,8 +106,15 @@ def _line(row: Row, scripts: str, subscriptions: Mapping[Any, str]) -> CommandLi
     )
 
 
-def _times(rows: list[Any]) -> Iterator[Any]:
-    yield from (row.get("schedule") for row in rows if isinstance(row, dict))
+def _times(row: Row) -> Iterator[str]:
+    for source in (row, *_list_in(row.get("extra_schedules"))):
+        if not isinstance(source, dict):
+            continue
+        when = str(source.get("schedule") or "")
+        if when.startswith("@boot"):
+            yield _AT_START
+        elif when and not when.startswith("@once"):
+            yield when
 
 
 def _notes(row: Row, subscriptions: Mapping[Any, str]) -> Iterator[str]:

@@ -37,12 +37,12 @@ _ENCRYPTED, _IS_UTF8 = 0x1, 0x800
 _KIND, _FOLDER, _FILES = 0o170000, 0o040000, (0, 0o100000)
 
 
-class Refused(Exception):
+class UnpackRefused(Exception):
     """Something that is not unpacked; the text is for the person who handed it over."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class SourceEntry:
     """A file within a source."""
 
     path: str
@@ -61,7 +61,7 @@ class Asked(NamedTuple):
     sources: list[tuple[str, str]]
 
 
-class Target:
+class UnpackTarget:
     """The folder that is filled; counts what comes, and refuses what is there already."""
 
     def __init__(self, asked: Asked) -> None:
@@ -71,7 +71,7 @@ class Target:
         self._count = 0
         self._size = 0
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: SourceEntry) -> None:
         """Write a file. Raise Refused."""
         if portable.is_passed_over(entry.path):
             return
@@ -88,20 +88,20 @@ class Target:
     def count(self, size: int) -> None:
         self._size += size
         if self._size > self.asked.max_bytes:
-            raise Refused(f"It unpacks to more than {self.asked.max_bytes // MB:,} MB")
+            raise UnpackRefused(f"It unpacks to more than {self.asked.max_bytes // MB:,} MB")
 
-    def _check(self, entry: Entry) -> None:
+    def _check(self, entry: SourceEntry) -> None:
         refuse_name(entry.path)
         other = self._taken.add(entry.path)
         if other == entry.path:
-            raise Refused(f"`{shown(entry.path)}` is there twice")
+            raise UnpackRefused(f"`{shown(entry.path)}` is there twice")
         if other:
-            raise Refused(
+            raise UnpackRefused(
                 f"`{shown(entry.path)}` and `{shown(other)}` cannot lie side by side on every system: rename one"
             )
         self._count += 1
         if self._count > MAX_ENTRIES:
-            raise Refused(f"It holds more than {MAX_ENTRIES:,} files")
+            raise UnpackRefused(f"It holds more than {MAX_ENTRIES:,} files")
 
 
 class Counted(io.RawIOBase):
@@ -119,7 +119,7 @@ class Counted(io.RawIOBase):
         data: bytes = self._stream.read(size if size >= 0 else CHUNK)
         self._left -= len(data)
         if self._left < 0:
-            raise Refused(f"It unpacks to more than {self._max_bytes // MB:,} MB")
+            raise UnpackRefused(f"It unpacks to more than {self._max_bytes // MB:,} MB")
         return data
 
 
@@ -129,7 +129,7 @@ def main(argument: str) -> None:
     asked = Asked(given["target"], given["max_bytes"], given["sources"])
     try:
         answer: dict[str, Any] = {"files": sorted(unpack(asked))}
-    except Refused as refusal:
+    except UnpackRefused as refusal:
         answer = {"refused": str(refusal)}
     except OSError as error:
         if error.errno in FULL:
@@ -141,7 +141,7 @@ def main(argument: str) -> None:
 
 def unpack(asked: Asked) -> list[str]:
     """Return the paths of what was written. Raise Refused, OSError."""
-    target = Target(asked)
+    target = UnpackTarget(asked)
     if len(asked.sources) == 1:
         name, source = asked.sources[0]
         if os.path.isdir(source):
@@ -154,11 +154,11 @@ def unpack(asked: Asked) -> list[str]:
             take_tar(source, target)
             return target.files
     for name, source in asked.sources:
-        target.take(Entry(name, os.path.getsize(source), partial(_open_file, source)))
+        target.take(SourceEntry(name, os.path.getsize(source), partial(_open_file, source)))
     return target.files
 
 
-def take_folder(source: str, target: Target, *, below: str = "") -> None:
+def take_folder(source: str, target: UnpackTarget, *, below: str = "") -> None:
     """Take the files of a folder, with `below` in front of their paths; a link or a device in it refuses all."""
     for place, folders, names in os.walk(source, onerror=_raise):
         folders[:] = sorted(name for name in folders if not portable.is_passed_over(name))
@@ -171,10 +171,10 @@ def take_folder(source: str, target: Target, *, below: str = "") -> None:
             refuse_kind(inside, status.st_mode)
             if name not in folders:
                 found = os.path.join(below, inside)
-                target.take(Entry(found, status.st_size, partial(_open_file, path)))
+                target.take(SourceEntry(found, status.st_size, partial(_open_file, path)))
 
 
-def take_zip(source: str, target: Target) -> None:
+def take_zip(source: str, target: UnpackTarget) -> None:
     """Take the files of a zip, which has to be whole and plain."""
     with open(source, "rb") as file:
         refuse_directory(file)
@@ -187,36 +187,36 @@ def take_zip(source: str, target: Target) -> None:
             for info in found:
                 if not info.is_dir():
                     opened = partial(archive.open, info)
-                    target.take(Entry(info.filename, info.file_size, opened))
+                    target.take(SourceEntry(info.filename, info.file_size, opened))
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
-        raise Refused(f"The archive is damaged: {error}") from None
+        raise UnpackRefused(f"The archive is damaged: {error}") from None
 
 
-def take_tar(source: str, target: Target) -> None:
+def take_tar(source: str, target: UnpackTarget) -> None:
     """Take the files of a tar archive, which is read twice: it has no table of contents."""
     try:
         with _tar(source, target) as archive:
             for number, member in enumerate(files_of(archive)):
                 refuse_name(path_of(member))
                 if number >= MAX_ENTRIES:
-                    raise Refused(f"It holds more than {MAX_ENTRIES:,} files")
+                    raise UnpackRefused(f"It holds more than {MAX_ENTRIES:,} files")
         with _tar(source, target) as archive:
             for member in files_of(archive):
                 opened = partial(archive.extractfile, member)
-                target.take(Entry(path_of(member), member.size, opened))
+                target.take(SourceEntry(path_of(member), member.size, opened))
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise Refused(f"The archive is damaged: {error}") from None
+        raise UnpackRefused(f"The archive is damaged: {error}") from None
 
 
 def files_of(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield the files of a tar archive. Raise Refused for links, devices and too many."""
     for number, member in enumerate(archive):
         if number >= MAX_MEMBERS:
-            raise Refused(f"It holds more than {MAX_MEMBERS:,} files and folders")
+            raise UnpackRefused(f"It holds more than {MAX_MEMBERS:,} files and folders")
         if member.isdir() or portable.is_passed_over(path_of(member)):
             continue
         if not member.isreg():
-            raise Refused(f"`{shown(path_of(member))}` is a link or a device")
+            raise UnpackRefused(f"`{shown(path_of(member))}` is a link or a device")
         yield member
 
 
@@ -224,7 +224,7 @@ def path_of(member: tarfile.TarInfo) -> str:
     return member.name.removeprefix("./")
 
 
-def _tar(source: str, target: Target) -> tarfile.TarFile:
+def _tar(source: str, target: UnpackTarget) -> tarfile.TarFile:
     plain = Counted(_plain_stream(source), target.asked.max_bytes)
     return tarfile.open(fileobj=plain, mode="r|")
 
@@ -236,32 +236,32 @@ def refuse_directory(file: BinaryIO) -> None:
     tail = file.read()
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) - place < _END_OF_DIRECTORY.size:
-        raise Refused("The archive is damaged: it has no end")
+        raise UnpackRefused("The archive is damaged: it has no end")
     _, _, _, _, count, size, _, _ = _END_OF_DIRECTORY.unpack_from(tail, place)
     if count in _IN_ZIP64 or size in _IN_ZIP64 or size > MAX_DIRECTORY_BYTES or count > MAX_ENTRIES:
-        raise Refused(f"It holds more than {MAX_ENTRIES:,} files")
+        raise UnpackRefused(f"It holds more than {MAX_ENTRIES:,} files")
 
 
 def refuse_amount(found: list[zipfile.ZipInfo], max_bytes: int) -> None:
     if len(found) > MAX_ENTRIES:
-        raise Refused(f"It holds more than {MAX_ENTRIES:,} files")
+        raise UnpackRefused(f"It holds more than {MAX_ENTRIES:,} files")
     size = sum(info.file_size for info in found)
     packed = sum(info.compress_size for info in found)
     if size > max_bytes:
-        raise Refused(f"It unpacks to more than {max_bytes // MB:,} MB")
+        raise UnpackRefused(f"It unpacks to more than {max_bytes // MB:,} MB")
     if size > LARGE_BYTES and size > MAX_RATIO * packed:
-        raise Refused(f"It grows to more than {MAX_RATIO} times its size when it is unpacked")
+        raise UnpackRefused(f"It grows to more than {MAX_RATIO} times its size when it is unpacked")
 
 
 def refuse_packing(info: zipfile.ZipInfo) -> None:
     """Refuse what is encrypted, packed by a rare method, a link or a device, or has a name in no known letters."""
     name = info.filename
     if info.flag_bits & _ENCRYPTED:
-        raise Refused(f"`{shown(name)}` is encrypted: pack it without a password")
+        raise UnpackRefused(f"`{shown(name)}` is encrypted: pack it without a password")
     if info.compress_type not in _METHODS:
-        raise Refused(f"`{shown(name)}` is packed by a method that is not read here")
+        raise UnpackRefused(f"`{shown(name)}` is packed by a method that is not read here")
     if not name.isascii() and not info.flag_bits & _IS_UTF8:
-        raise Refused(f"`{shown(name)}` is not marked as UTF-8")
+        raise UnpackRefused(f"`{shown(name)}` is not marked as UTF-8")
     refuse_name(info.orig_filename.removesuffix("/"))
     refuse_kind(name, info.external_attr >> 16)
 
@@ -269,13 +269,13 @@ def refuse_packing(info: zipfile.ZipInfo) -> None:
 def refuse_name(path: str) -> None:
     problem = portable.problem_of(path)
     if problem:
-        raise Refused(f"`{shown(path)}` {problem}")
+        raise UnpackRefused(f"`{shown(path)}` {problem}")
 
 
 def refuse_kind(path: str, mode: int) -> None:
     kind = mode & _KIND
     if kind != _FOLDER and kind not in _FILES:
-        raise Refused(f"`{shown(path)}` is a link or a device")
+        raise UnpackRefused(f"`{shown(path)}` is a link or a device")
 
 
 def shown(path: str) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from scripts_app.api.exchange import item_out
 from scripts_app.exchange import applying, preparing, preview, reading, staging
 from scripts_app.exchange.items import ExchangeError
-from scripts_app.exchange.preview import Choice, Planned
+from scripts_app.exchange.preview import ItemChoice, Planned
 from tempo_site.audit.commands import ActingCommand
 from tempo_site.lib import storage_trouble
 from tempo_site.lib.console.tables import as_json, table
@@ -31,8 +31,8 @@ class Command(ActingCommand):
         )
         parser.add_argument(
             "--on-conflict",
-            choices=[choice.value for choice in Choice],
-            default=Choice.KEEP.value,
+            choices=[choice.value for choice in ItemChoice],
+            default=ItemChoice.KEEP.value,
             help="A script that is here and differs stays, is replaced, or gets a copy beside it.",
         )
         parser.add_argument(
@@ -45,7 +45,7 @@ class Command(ActingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         act = preparing.Import(by=None, now=now, switch_on=options["switch_on"])
-        choice = Choice(options["on_conflict"])
+        choice = ItemChoice(options["on_conflict"])
         try:
             staged = staging.take_path(Path(options["path"]), owner=OWNER, now=now)
             try:

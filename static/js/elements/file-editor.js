@@ -74,7 +74,7 @@ class FileEditor extends HTMLElement {
       return this.say("Not saved: see above", true);
     }
     this.stored = text;
-    return this.say(this.isDirty ? "Changed" : `Saved ${clockTime()}`);
+    return this.say(this.isDirty ? "Changed" : `Saved ${clockTime(fresh.dataset.at, fresh.dataset.zone)}`);
   }
 
   say(sentence, isLost = false) {

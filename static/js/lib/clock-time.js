@@ -3,9 +3,9 @@
 const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" };
 const DAY = { year: "numeric", month: "2-digit", day: "2-digit" };
 
-/** @param {string} [moment] ISO 8601, now without it */
+/** @param {string} moment ISO 8601 */
 export function clockTime(moment, timeZone) {
-  return new Date(moment ?? Date.now()).toLocaleTimeString("en-GB", { ...TIME, timeZone });
+  return new Date(moment).toLocaleTimeString("en-GB", { ...TIME, timeZone });
 }
 
 /** `2026-11-29 07:15:30 CET` */

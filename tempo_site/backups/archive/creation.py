@@ -26,7 +26,7 @@ from tempo_site.backups.archive.members import MemberWriter
 WORK, PART = ".making", ".part"
 
 
-class Order(TypedDict):
+class BackupOrder(TypedDict):
     """What is to be made. `facts` is the file beside the backup that lists read, or ""."""
 
     data: str
@@ -39,7 +39,7 @@ class Order(TypedDict):
     max_file_mb: int
 
 
-def create(order: Order, *, passphrase: str, secret_key: str) -> Manifest:
+def create(order: BackupOrder, *, passphrase: str, secret_key: str) -> Manifest:
     """Make and check the backup, and return its manifest. Raise BackupError, OSError and sqlite3.Error."""
     out = Path(order["out"])
     with _work_folder(Path(order["folder"])) as work:
@@ -82,7 +82,7 @@ def _work_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _write_body(order: Order, work: Path, body: Path, kind: str, secret_key: str) -> Manifest:
+def _write_body(order: BackupOrder, work: Path, body: Path, kind: str, secret_key: str) -> Manifest:
     data = Path(order["data"])
     copy = work / manifest.DATABASE
     made_at = datetime.now(UTC)

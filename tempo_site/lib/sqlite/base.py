@@ -1,13 +1,14 @@
 """The backend: Django's own, but for its cursors and for whose turn it is to write."""
 
 import contextlib
+import functools
 import os
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Self
 
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
@@ -15,6 +16,7 @@ from django.db.backends.sqlite3 import base
 # Name of the database -> held by the thread that writes.
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _WRITES = ("INSERT", "UPDATE", "DELETE")
+_NO_TURN = contextlib.nullcontext()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -31,17 +33,31 @@ class DatabaseWrapper(base.DatabaseWrapper):
         _make_for_own_user(str(conn_params["database"]))
         return super().get_new_connection(conn_params)
 
-    def create_cursor(self, name: str | None = None) -> "Cursor":
-        cursor: Cursor = self.connection.cursor(factory=Cursor)
+    def create_cursor(self, name: str | None = None) -> "ClosingCursor":
+        cursor: ClosingCursor = self.connection.cursor(factory=ClosingCursor)
         cursor.wrapper = self
         return cursor
 
-    @contextmanager
-    def turn_for(self, query: str) -> Iterator[None]:
+    def ask(self, query: str, params: Sequence[Any] = ()) -> Any:
+        """Execute a statement that every run needs, and return its cursor: by a third of the calls of Django's way."""
+        if self.queries_logged or self.execute_wrappers:
+            cursor = self.cursor()
+            cursor.execute(query, params)
+            return cursor
+        self.validate_no_broken_transaction()
+        if self.connection is None:
+            self.ensure_connection()
+        with self.wrap_database_errors:
+            return self.create_cursor(None).ask(query, params)
+
+    def turn_for(self, query: str) -> AbstractContextManager[None]:
         """Have the turn while a statement is executed that is a transaction by itself and writes."""
         if self._has_turn or self.connection.in_transaction or not query.startswith(_WRITES):
-            yield
-            return
+            return _NO_TURN
+        return self._turn()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
         self._take_turn()
         try:
             yield
@@ -96,7 +112,7 @@ def _make_for_own_user(name: str) -> None:
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-class Cursor(base.SQLiteCursorWrapper):
+class ClosingCursor(base.SQLiteCursorWrapper):
     """Closes itself when a statement fails.
 
     Python resets the statement of a failed cursor when the cursor is collected. An exception of Django's and its
@@ -114,6 +130,15 @@ class Cursor(base.SQLiteCursorWrapper):
             self.close()
             raise
 
+    def ask(self, query: str, params: Sequence[Any]) -> Self:
+        try:
+            with self.wrapper.turn_for(query):
+                sqlite3.Cursor.execute(self, _with_marks(query), params)
+        except sqlite3.Error:
+            self.close()
+            raise
+        return self
+
     def executemany(self, query: str, param_list: Any) -> Any:
         try:
             with self.wrapper.turn_for(query):
@@ -121,3 +146,9 @@ class Cursor(base.SQLiteCursorWrapper):
         except sqlite3.Error:
             self.close()
             raise
+
+
+@functools.lru_cache(maxsize=64)
+def _with_marks(query: str) -> str:
+    # As Django does it, each time anew.
+    return base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")

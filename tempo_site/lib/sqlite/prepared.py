@@ -1,20 +1,29 @@
 """Queries of the ORM whose SQL is built once: building it takes ten times as long as SQLite takes to answer.
 
-And the INSERT of a model.
+And the INSERT of a model, and the short way to the database.
 """
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import DateTimeField, Expression, Field, JSONField, Model, QuerySet
 from django.db.models.query import RelatedPopulator, get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 
 Row = TypeVar("Row", bound=Model)
+# Makes of a value what a field stores; None where that is the value itself.
+Store = Callable[[Any], Any] | None
+
+
+def ask(sql: str, parameters: Sequence[Any] = ()) -> Any:
+    """Execute a statement that every run needs, and return its cursor."""
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    return database.ask(sql, parameters)
 
 
 class Given(Expression):
@@ -53,9 +62,8 @@ class PreparedQuery(Generic[Row]):
     def rows(self, **values: Any) -> list[Row]:
         statement = self._statement
         parameters = [_value(parameter, values) for parameter in statement.parameters]
-        with connection.cursor() as cursor:
-            cursor.execute(statement.sql, parameters)
-            return [_instance(statement, list(row)) for row in cursor.fetchall()]
+        found = ask(statement.sql, parameters).fetchall()
+        return [_instance(statement, list(row)) for row in found]
 
     def first(self, **values: Any) -> Row | None:
         rows = self.rows(**values)
@@ -113,32 +121,35 @@ class PreparedInsert(Generic[Row]):
         fields = [
             field for field in model._meta.concrete_fields if has_key or not field.primary_key
         ]
-        self._stored_by = [(field.attname, stored_by(field)) for field in fields]
+        self._values_of = operator.attrgetter(*[field.attname for field in fields])
+        self._stores = [stored_by(field) for field in fields]
         columns = ", ".join(str(field.column) for field in fields)
         places = ", ".join(["%s"] * len(fields))
         self._sql = f"INSERT INTO {model._meta.db_table} ({columns}) VALUES ({places})"
 
     def store(self, rows: Sequence[Row]) -> None:
         with connection.cursor() as cursor:
-            cursor.executemany(self._sql, [self._values(row) for row in rows])
+            cursor.executemany(
+                self._sql, [stored_values(self._stores, self._values_of(row)) for row in rows]
+            )
         for row in rows:
             row._state.adding = False
             row._state.db = connection.alias
 
-    def _values(self, row: Row) -> list[Any]:
-        values = []
-        for name, stored in self._stored_by:
-            value = getattr(row, name)
-            if stored is not None and value is not None:
-                value = stored(value)
-            values.append(value)
-        return values
 
-
-def stored_by(field: "Field[Any, Any]") -> Callable[[Any], Any] | None:
-    """Return what makes of a value, other than None, what the field stores; None where that is the value itself."""
+def stored_by(field: "Field[Any, Any]") -> Store:
     if isinstance(field, DateTimeField):
         return connection.ops.adapt_datetimefield_value
     if isinstance(field, JSONField):
         return functools.partial(json.dumps, cls=field.encoder)
     return None
+
+
+def stored_values(stores: Iterable[Store], values: Iterable[Any]) -> list[Any]:
+    """Return what fields store of their values, in the same order; None stays None."""
+    found = []
+    for store, value in zip(stores, values, strict=True):
+        if store is not None and value is not None:
+            value = store(value)
+        found.append(value)
+    return found

@@ -3,9 +3,8 @@
 from typing import Any
 
 from django import forms
-from django.forms.renderers import BaseRenderer
-from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
+
+from tempo_site.lib.widgets.template_widget import TemplateWidget
 
 PLAIN = {
     "class": "code",
@@ -16,7 +15,7 @@ PLAIN = {
 }
 
 
-class CodeEditor(forms.Textarea):
+class CodeEditor(TemplateWidget, forms.Textarea):
     template_name = "widgets/code_editor.html"
 
     class Media:
@@ -29,14 +28,3 @@ class CodeEditor(forms.Textarea):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return {**super().get_context(name, value, attrs), "file_name": self.file_name}
-
-    def render(
-        self,
-        name: str,
-        value: Any,
-        attrs: dict[str, Any] | None = None,
-        renderer: BaseRenderer | None = None,
-    ) -> SafeString:
-        # Django's own renderer of widgets knows no templates but Django's and the apps'.
-        context = self.get_context(name, value, attrs)
-        return SafeString(render_to_string(self.template_name, context))

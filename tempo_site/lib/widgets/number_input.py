@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.forms.renderers import BaseRenderer
-from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
 
 from tempo_site.lib import humanize
+from tempo_site.lib.widgets.template_widget import TemplateWidget
 
 
-class NumberWithPresets(forms.NumberInput):
+class NumberWithPresets(TemplateWidget, forms.NumberInput):
     template_name = "widgets/number_with_presets.html"
 
     def __init__(self, *, presets: Sequence[int], unit: str) -> None:
@@ -20,14 +18,3 @@ class NumberWithPresets(forms.NumberInput):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return {**super().get_context(name, value, attrs), "presets": self.presets}
-
-    def render(
-        self,
-        name: str,
-        value: Any,
-        attrs: dict[str, Any] | None = None,
-        renderer: BaseRenderer | None = None,
-    ) -> SafeString:
-        # Django's own renderer of widgets knows no templates but Django's and the apps'.
-        context = self.get_context(name, value, attrs)
-        return SafeString(render_to_string(self.template_name, context))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
 
 from tempo_site.accounts import users
 from tempo_site.audit.commands import ActingCommand
@@ -37,12 +38,11 @@ class Command(ActingCommand):
             raise CommandError("An admin needs a name.")
         password = read_password(options["password_file"])
         try:
-            is_new = users.make_admin(name, password)
+            is_new = first_start.make_admin(name, password, now=timezone.now())
         except users.UserRefused as refusal:
             raise CommandError(str(refusal)) from refusal
         except ValidationError as refusal:
             raise CommandError(f"Nothing was changed. {' '.join(refusal.messages)}") from refusal
-        first_start.close()
         if options["json"]:
             self.stdout.write(as_json({"name": name, "created": is_new}))
         elif is_new:

@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from notifications_app.channels import channels, offers, targets
-from notifications_app.channels.channels import ChannelError
+from notifications_app.channels.channels import InvalidChannel
 from notifications_app.models import Channel, Rule
 from scripts_app.variables import rotation
 from tempo_site.lib import secret_key
@@ -43,7 +43,7 @@ def test_a_change_without_a_url_keeps_the_one_there_was() -> None:
 
 
 def test_an_unknown_zone_is_named_before_the_hint() -> None:
-    with pytest.raises(ChannelError, match="There is no time zone `Mars`\nhint: "):
+    with pytest.raises(InvalidChannel, match="There is no time zone `Mars`\nhint: "):
         make_channel(timezone="Mars")
 
 
@@ -64,7 +64,7 @@ def test_an_unknown_zone_is_named_before_the_hint() -> None:
     ],
 )
 def test_a_channel_that_cannot_be_is_refused(fields: dict[str, Any], url: str, field: str) -> None:
-    with pytest.raises(ChannelError) as refused:
+    with pytest.raises(InvalidChannel) as refused:
         channels.save(Channel(), {"name": "x", **fields}, url=url)
     assert refused.value.field == field
 
@@ -72,14 +72,14 @@ def test_a_channel_that_cannot_be_is_refused(fields: dict[str, Any], url: str, f
 @pytest.mark.parametrize("secret", ["short", "x" * 201, "line\nbreak", "whsec_no base64 at all"])
 def test_a_secret_that_cannot_sign_is_refused(secret: str) -> None:
     fields = {"name": "hook", "kind": Channel.Kind.WEBHOOK}
-    with pytest.raises(ChannelError) as refused:
+    with pytest.raises(InvalidChannel) as refused:
         channels.save(Channel(), fields, url=URL, secret=secret)
     assert refused.value.field == "secret"
 
 
 def test_names_are_taken_once() -> None:
     make_channel("hook")
-    with pytest.raises(ChannelError, match="already"):
+    with pytest.raises(InvalidChannel, match="already"):
         make_channel("hook")
 
 

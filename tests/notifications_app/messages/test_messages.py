@@ -87,7 +87,14 @@ def test_a_text_tells_what_a_person_wants_to_know_first() -> None:
     run = failed_run("line 1\nline 2", errors="Traceback (most recent call last):\nValueError: no")
     text = content("apprise", delivery(run))["text"]
     assert text.startswith("Script: Backup (in Ops)\n")
-    for words in ("failed", "Exit code 3.", "Took: 1 min 2 s", "Reason: ValueError: no", "line 2"):
+    for words in (
+        "failed",
+        "Trigger: Manual",
+        "Exit code 3.",
+        "Took: 1 min 2 s",
+        "Reason: ValueError: no",
+        "line 2",
+    ):
         assert words in text
 
 

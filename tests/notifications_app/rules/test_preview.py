@@ -7,7 +7,7 @@ import pytest
 
 from notifications_app.models import Event, Rule
 from notifications_app.rules import preview
-from notifications_app.rules.preview import Preview
+from notifications_app.rules.preview import RulePreview
 from runs_app.states import Reason, Status
 from scripts_app.models import Script
 from tests.factories import NOW, make_run, make_script
@@ -33,7 +33,7 @@ def history(script: Script, letters: str, **fields: Any) -> None:
         make_run(script, status=statuses[letter], **given)
 
 
-def look(rule: Rule) -> Preview:
+def look(rule: Rule) -> RulePreview:
     return preview.preview(rule, now=NOW)
 
 

@@ -15,7 +15,7 @@ from tempo_site.stored_settings import store
 from tests.notifications_app.sending.receivers import WebReceiver
 
 
-class NothingStored(store.Memory):
+class NothingStored(store.SettingRows):
     """Settings of which none was saved: what is sent here needs no database."""
 
     def rows(self) -> dict[str, Setting]:

@@ -19,6 +19,7 @@ from notifications_app.channels.offered_services import (
 from notifications_app.delivery.letters import Letter
 from notifications_app.sending import apprise_services
 from tests.notifications_app.sending.receivers import WebReceiver
+from tests.refusals import refusal
 from tests.rows import each_row
 
 IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
@@ -71,7 +72,7 @@ def test_offered_services_speak_by_requests_alone() -> None:
     ],
 )
 def test_an_address_of_an_offered_service_passes(url: str) -> None:
-    offered_services.check(url)
+    assert refusal(lambda: offered_services.check(url), ServiceRefused) == ""
 
 
 @each_row(

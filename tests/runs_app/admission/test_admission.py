@@ -141,7 +141,7 @@ def test_builds_go_one_at_a_time_and_outside_the_slots(
 def test_with_little_memory_only_one_run_is_under_way(
     launcher: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    low = machine.Memory(total=2**30, available=1)
+    low = machine.MachineMemory(total=2**30, available=1)
     monkeypatch.setattr(machine, "memory", lambda: low)
     script = make_script()
     for _ in range(3):

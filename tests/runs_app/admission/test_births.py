@@ -227,6 +227,15 @@ def test_of_those_that_come_together_the_first_get_the_places(
     assert statuses == ["starting", "starting", "queued", "queued"]
 
 
+def test_of_a_crowd_none_begins_before_all_have_their_rows(launcher: Recorder) -> None:
+    for number in range(3):
+        make_schedule(make_script(f"Crowd {number}"))
+    ticker.step(now=NOW + MINUTE, limit=2)  # as many as are asked for: more may follow
+    ticker.step(now=NOW + MINUTE, limit=2)
+    statuses = list(Run.objects.order_by("pk").values_list("status", flat=True))
+    assert (statuses, launcher.started) == (["queued"] * 3, [])
+
+
 @pytest.mark.parametrize("overlap", ["queue_one", "replace"])
 def test_a_scheduled_run_does_not_begin_beside_another_of_its_script(
     overlap: str, launcher: Recorder
@@ -286,6 +295,7 @@ def test_a_full_disk_keeps_every_row_in_memory_too(settings: Settings) -> None:
 def test_every_run_begins_from_the_queue_that_would_have_been_born_under_way(
     launcher: Recorder,
 ) -> None:
+    begun: set[bool] = set()
     for run in rows_of_every_sort():
         Run.objects.all().update(status=Status.SUCCEEDED)
         Run.objects.filter(pk=run.pk).update(status=Status.QUEUED)
@@ -295,3 +305,5 @@ def test_every_run_begins_from_the_queue_that_would_have_been_born_under_way(
         new.status = Status.QUEUED
         births.begin([new], now=NOW)
         assert (new.status == Status.STARTING) == from_queue, run.trigger
+        begun.add(from_queue)
+    assert begun == {True, False}

@@ -1,4 +1,4 @@
-"""What a run costs the database, counted in real statements and real commits, from the trigger to the archive."""
+"""What a run costs: real statements, real commits and calls of functions, from the trigger to the archive."""
 
 import json
 import sqlite3
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -23,11 +24,13 @@ from runs_app.scheduler import ticker
 from runs_app.states import Status
 from scripts_app.models import Script
 from tempo_site.lib import paths
+from tests.calls import calls_of
 from tests.factories import make_schedule, make_script
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MAX_STATEMENTS, MAX_COMMITS = 12, 2
+MAX_CALLS = (5500, 1100, 450)  # of the request (a tenth is the test client), the end, the archive
 TRANSACTIONS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 FRAME_HEADER_BYTES, LOG_HEADER_BYTES = 24, 32
 
@@ -131,7 +134,7 @@ def test_a_scheduled_run_that_does_nothing(script: Script) -> None:
     ):  # the first is the only one without a run before it whose folder is archived by now
         Alarm.objects.filter(schedule=schedule).update(next_run=timezone.now())
         with counted() as count:
-            thread._serve(is_first=True)
+            thread._serve()
             ticker.next_moment_at(now=timezone.now())
             settle()
         archive()
@@ -150,14 +153,60 @@ def test_a_run_that_is_started_through_the_api(script: Script, program: Client) 
     assert_cheap(count, runs=3)
 
 
-def test_runs_that_end_together_share_their_second_commit(script: Script) -> None:
-    for number in range(5):
+def test_a_run_that_is_started_through_the_api_takes_few_calls_of_functions(
+    script: Script, program: Client
+) -> None:
+    address = f"/api/v1/scripts/{script.slug}/runs"
+    for _ in range(3):  # the first builds what the others find
+        request = calls_of(lambda: program.post(address, {}, content_type="application/json"))
+        found = (request, calls_of(settle), calls_of(archive))
+    assert list(Run.objects.values_list("status", flat=True)) == [Status.SUCCEEDED] * 3
+    assert all(count <= most for count, most in zip(found, MAX_CALLS, strict=True)), found
+
+
+def test_the_first_run_of_a_script_costs_no_commit_more(script: Script) -> None:
+    Script.objects.update(uid=None)
+    make_schedule(script, now=timezone.now())
+    Alarm.objects.update(next_run=timezone.now())
+    with counted() as count:
+        TickerThread(threading.Event())._serve()
+        settle()
+    script.refresh_from_db()
+    assert (count.commits, script.uid) == (MAX_COMMITS, settings.SCRIPT_USERS[0] + script.pk - 1)
+
+
+def make_crowd(count: int) -> None:
+    """Schedules that are due now, each of a script of its own that has run before."""
+    for number in range(count):
         one_of_them = make_script(f"Crowd {number}")
         Script.objects.filter(pk=one_of_them.pk).update(uid=50_001 + number)
         make_schedule(one_of_them, now=timezone.now())
     Alarm.objects.update(next_run=timezone.now())
+
+
+def test_a_crowd_has_all_its_rows_before_the_first_of_it_begins(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve by five: three commits for their rows, and one that begins them together behind the last."""
+    make_crowd(12)
+    rows_at_start: list[int] = []
+
+    class Counting(QuickLauncher):
+        def start(self, folder: str, *, secrets: Mapping[str, str] | None = None) -> int:
+            rows_at_start.append(Run.objects.count())
+            return super().start(folder, secrets=secrets)
+
+    monkeypatch.setattr(launcher_client, "launcher", Counting())
+    monkeypatch.setattr(ticker, "SERVE_TOGETHER", 5)
     with counted() as count:
-        TickerThread(threading.Event())._serve(is_first=True)
+        TickerThread(threading.Event())._serve()
+    assert (rows_at_start, count.commits) == ([12] * 12, 4)
+
+
+def test_runs_that_end_together_share_their_second_commit(script: Script) -> None:
+    make_crowd(5)
+    with counted() as count:
+        TickerThread(threading.Event())._serve()
         settle()
     statuses = list(Run.objects.values_list("status", flat=True))
     assert statuses == [Status.SUCCEEDED] * 5

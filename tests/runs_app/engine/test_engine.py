@@ -100,8 +100,10 @@ def test_an_engine_waits_for_a_predecessor_that_goes_down() -> None:
     found: list[int] = []
     waiting = threading.Thread(target=lambda: found.append(engine.take_lock(wait_s=10)))
     waiting.start()
+    assert found == []
     os.close(lock)
     waiting.join(10)
+    assert len(found) == 1 and engine.is_running()
     os.close(found[0])
 
 
@@ -167,11 +169,11 @@ def test_a_ticker_that_never_rests_is_well_and_keeps_house(
     steps: list[int] = []
     kept_house: list[object] = []
 
-    def step(**_: object) -> bool:
+    def step(**_: object) -> int:
         steps.append(len(steps))
         if len(steps) == 3:
             idle._stopping.set()
-        return True
+        return 1
 
     monkeypatch.setattr(ticker, "next_moment_at", lambda *, now: now)
     monkeypatch.setattr(ticker, "step", step)
@@ -186,10 +188,10 @@ def test_the_runs_of_due_alarms_begin_before_the_queue_s_task_is_heard(
     """The task that is queued with them is the net, and no part of the way: five milliseconds less a run."""
     order: list[str] = []
 
-    def step(**_: object) -> bool:
+    def step(**_: object) -> int:
         order.append("stepped")
         waking_broker.ring()
-        return True
+        return 1
 
     waking_broker._bell.clear()
     monkeypatch.setattr(ticker, "step", step)
@@ -198,19 +200,8 @@ def test_the_runs_of_due_alarms_begin_before_the_queue_s_task_is_heard(
         "admit",
         lambda **_: order.append(f"admitted, heard: {waking_broker._bell.is_set()}"),
     )
-    idle.ticker._serve(is_first=True)
+    idle.ticker._serve()
     assert (order, waking_broker._bell.is_set()) == (["stepped", "admitted, heard: False"], True)
-
-
-def test_rows_of_a_crowd_come_before_its_runs_begin(
-    idle: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With an admission behind every twenty, a thousand due at once had their last row after five seconds."""
-    monkeypatch.setattr(ticker, "step", lambda **_: True)
-    admitted: list[object] = []
-    monkeypatch.setattr(admission, "admit", lambda **_: admitted.append(1))
-    idle.ticker._serve(is_first=False)
-    assert not admitted
 
 
 @pytest.mark.django_db
@@ -223,8 +214,7 @@ def test_a_moment_that_was_slept_for_is_served_without_asking_again(
         asked.append(now)
         return now + timedelta(milliseconds=20)
 
-    def serve(*, is_first: bool) -> None:
-        assert is_first
+    def serve() -> None:
         served.append(len(asked))
         idle._stopping.set()
 

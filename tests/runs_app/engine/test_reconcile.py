@@ -268,6 +268,14 @@ def test_a_cancel_between_claiming_and_updating_is_finished_by_settling() -> Non
     assert settled(run).status == Status.CANCELLED
 
 
+def test_a_failure_between_claiming_and_updating_is_finished_by_settling() -> None:
+    run, folder = under_way()
+    (folder / "claim").write_bytes(execution.CLAIMED_TO_FAIL + b"No key opens it.")
+    run = settled(run)
+    assert (run.status, run.reason) == (Status.FAILED, Reason.COULD_NOT_START)
+    assert run.explain() == "No key opens it."
+
+
 def test_a_queued_run_is_cancelled_at_once() -> None:
     run = make_run(make_script())
     execution.cancel(run, by="ann", now=timezone.now())

@@ -203,9 +203,12 @@ def test_a_verdict_that_was_written_and_not_renamed_is_taken(runs: list[Run]) ->
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("", "killed, or the machine went down"),
+        ("", "or could not write down the end, or the machine went down"),
         ('{"boot_id": "another"}', "The machine went down"),
-        (f'{{"boot_id": "{reconcile.BOOT_ID.read_text().strip()}"}}', "or could not write down"),
+        (
+            f'{{"boot_id": "{reconcile.BOOT_ID.read_text().strip()}"}}',
+            "or could not write down the end, so",
+        ),
     ],
 )
 def test_a_lost_run_blames_the_machine_only_where_it_went_down(

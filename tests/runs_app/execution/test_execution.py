@@ -5,11 +5,14 @@ import json
 import pytest
 from django.utils import timezone
 
-from runs_app import launcher_client
+from runs_app import launcher_client, run_folder
 from runs_app.execution import execution
-from runs_app.states import Status, Trigger
+from runs_app.launcher import runner
+from runs_app.models import Run
+from runs_app.states import Reason, Status, Trigger
 from runs_app.triggers import triggers
 from scripts_app import scripts
+from scripts_app.models import Variable
 from tempo_site.lib import paths
 from tests.factories import make_run, make_script
 from tests.runs_app.execution.test_spec import prepared
@@ -40,6 +43,33 @@ def test_an_environment_that_went_away_ends_the_run_with_the_reason() -> None:
     assert not execution.hand_over(run, now=timezone.now())
     run.refresh_from_db()
     assert (run.status, run.reason) == (Status.FAILED, "environment")
+
+
+def test_a_run_that_has_failed_is_not_begun_by_an_order_of_before() -> None:
+    run, _ = prepared()
+    now = timezone.now()
+    assert not execution.hand_over(run, now=now), "as far as is known: the answer may be lost"
+    Variable.objects.create(script=run.script, name="TOKEN", value="of another key", is_secret=True)
+    assert not execution.hand_over(run, now=now)
+    run.refresh_from_db()
+    assert (run.status, run.reason) == (Status.FAILED, Reason.COULD_NOT_START)
+    assert not may_begin(run)
+
+
+def test_a_run_that_a_runner_has_begun_does_not_fail_for_want_of_what_it_has() -> None:
+    run, _ = prepared()
+    assert may_begin(run)
+    Variable.objects.create(script=run.script, name="TOKEN", value="of another key", is_secret=True)
+    assert not execution.hand_over(run, now=timezone.now())
+    run.refresh_from_db()
+    assert run.status == Status.STARTING
+
+
+def may_begin(run: Run) -> bool:
+    """Whether a runner that gets the order now carries it out."""
+    with run_folder.opened(paths.run_folder(run.folder)) as folder:
+        assert folder is not None
+        return runner._claim(folder)
 
 
 def test_names_of_folders_cannot_be_guessed() -> None:

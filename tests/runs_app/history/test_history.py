@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -210,7 +211,9 @@ def test_a_page_is_one_query_with_all_it_shows(
     for _ in range(10):
         make_run(script, schedule=schedule, environment=script.environment)
     with django_assert_num_queries(1):
-        for run in history.page():
+        page = history.page()
+        assert len(page) == 10
+        for run in page:
             assert run.script and run.version and run.schedule and run.environment
             assert (run.script.slug, run.version.number, run.schedule.kind) == (
                 script.slug,
@@ -232,6 +235,37 @@ def test_a_archived_run_still_has_its_verdict_and_its_index() -> None:
     history.archive(run, folder)
     content = archived(folder)
     assert (content["id"], content["exit"], content["index"]) == (run.pk, EXIT, [0, 4711])
+
+
+def test_archiving_makes_no_new_file() -> None:
+    run, folder = ended()
+    (folder / "spec.json").write_text("{}" * 5000)
+    there = {entry.stat().st_ino for entry in folder.iterdir()}
+    history.archive(run, folder)
+    assert (folder / "run.json").stat().st_ino in there
+    assert (archived(folder)["exit"], names(folder)) == (EXIT, {"run.json", "output.log"})
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda spec, other: spec.symlink_to(other),
+        lambda spec, other: spec.hardlink_to(other),
+        lambda spec, _: spec.mkdir(),
+        lambda spec, _: os.mkfifo(spec),
+        lambda *_: None,
+    ],
+)
+def test_what_a_script_put_in_the_place_of_the_specification_is_not_written_to(
+    put: Callable[[Path, Path], object], tmp_path: Path
+) -> None:
+    run, folder = ended()
+    (folder / "spec.json").unlink(missing_ok=True)
+    other = tmp_path / "other"
+    other.write_text("precious")
+    put(folder / "spec.json", other)
+    history.archive(run, folder)
+    assert (archived(folder)["exit"], other.read_text()) == (EXIT, "precious")
 
 
 def test_archiving_twice_changes_nothing() -> None:

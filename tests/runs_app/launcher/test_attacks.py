@@ -290,13 +290,15 @@ def test_it_is_denied(answers: dict[str, str], attempt: str) -> None:
 
 
 def test_a_user_of_its_own_denies_more(burglary: Burglary, answers: dict[str, str]) -> None:
-    if burglary.place.mode.uid is not None:
-        assert [attempt for attempt in OF_OWN_USER if not answers[attempt]] == []
+    if burglary.place.mode.uid is None:
+        pytest.skip("scripts have no users of their own here")
+    assert [attempt for attempt in OF_OWN_USER if not answers[attempt]] == []
 
 
 def test_landlock_denies_more(burglary: Burglary, answers: dict[str, str]) -> None:
-    if burglary.place.mode.has_landlock:
-        assert [attempt for attempt in OF_LANDLOCK if not answers[attempt]] == []
+    if not burglary.place.mode.has_landlock:
+        pytest.skip("the kernel gives no Landlock here")
+    assert [attempt for attempt in OF_LANDLOCK if not answers[attempt]] == []
 
 
 @each_row("attempt", [name for name in ATTEMPTS | OF_OWN_USER | OF_LANDLOCK if is_possible(name)])

@@ -71,7 +71,7 @@ class Target:
         assert not (self.launcher.path(self.folder) / "exit.json").exists()
         assert "Traceback" not in self.launcher.log()
 
-    def is_replaced_after(self, send: Callable[[], None]) -> None:
+    def assert_is_replaced_after(self, send: Callable[[], None]) -> None:
         """What `send` does costs this web its channel; the next one finds everything in order."""
         web = self.launcher.web
         with contextlib.suppress(ConnectionError):  # dropped before the last of it was sent
@@ -96,7 +96,7 @@ def test_noise_costs_the_web_alone(target: Target, seed: int) -> None:
         [bytes([noise.randrange(1, 256)]), noise.randbytes(noise.randrange(3, 300_000))]
     )
 
-    target.is_replaced_after(lambda: target.launcher.web.control.sendall(data))
+    target.assert_is_replaced_after(lambda: target.launcher.web.control.sendall(data))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_noise_costs_the_web_alone(target: Target, seed: int) -> None:
     ],
 )
 def test_what_is_no_message_costs_the_web_alone(target: Target, frame: bytes) -> None:
-    target.is_replaced_after(lambda: target.launcher.web.control.sendall(frame))
+    target.assert_is_replaced_after(lambda: target.launcher.web.control.sendall(frame))
 
 
 def test_a_web_that_asks_and_never_listens_is_replaced(target: Target) -> None:
@@ -137,7 +137,7 @@ def test_a_web_that_asks_and_never_listens_is_replaced(target: Target) -> None:
         for _ in range(FLOOD_BYTES // len(asked)):
             target.launcher.web.control.sendall(asked)
 
-    target.is_replaced_after(flood)
+    target.assert_is_replaced_after(flood)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))

@@ -6,12 +6,14 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runs_app.launcher import locks
 from runs_app.launcher.identity import prctl
-from runs_app.launcher.watch import procfs
+from runs_app.launcher.watch import orphans, procfs
+from tests import mounts
 from tests.runs_app.launcher.harness import LauncherHarness, is_gone, joined, wait_for
 
 SLEEPER = "import time; print('on', flush=True); time.sleep(60)"
@@ -148,6 +150,46 @@ def test_strays_that_cleared_their_environment_are_swept(launcher: LauncherHarne
     assert is_gone(sleeper)
 
 
+def test_the_sweep_goes_on_while_web_starts_and_before_it_is_heard(
+    launcher: LauncherHarness,
+) -> None:
+    launcher.run(SLEEPER)
+    launcher.kill()
+    launcher.start()
+    assert launcher.web.ask("ping")["runs"] == 1
+    lines = launcher.log().splitlines()
+    started = [number for number, line in enumerate(lines) if "web started" in line]
+    adopted = [number for number, line in enumerate(lines) if "runner adopted" in line]
+    assert started[1] < adopted[0]
+
+
+def test_each_folder_of_a_long_history_is_asked_for_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        folder = tmp_path / f"2026-{1 + number % 3:02}" / f"{number}-abcdef12"
+        folder.mkdir(parents=True)
+        (folder / "run.json").touch()
+    left = tmp_path / "2026-02" / "77-abcdef12"
+    left.mkdir()
+    state = {"script_pid": 2**22, "script_start": 1, "boot_id": procfs.boot_id()}
+    (left / "state.json").write_text(json.dumps(state))
+    (tmp_path / "2026-04").write_text("no month")
+    asked: list[object] = []
+    honest = os.stat
+
+    def stat(path: Any, **options: Any) -> os.stat_result:
+        if str(path).endswith("-abcdef12/state.json"):
+            asked.append(path)
+        return honest(path, **options)
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "stat", stat)
+        sessions = orphans._recorded_sessions(str(tmp_path))
+    assert sessions == {2**22: orphans.Session("2026-02/77-abcdef12", 1)}
+    assert len(asked) == 31
+
+
 @pytest.mark.parametrize(
     "change", [{"script_start": 1}, {"boot_id": "another"}, {"script_start": 2**40}]
 )
@@ -191,6 +233,19 @@ def test_a_runner_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
         assert launcher.terminate() == 0
         wait_for(lambda: is_gone(daemon))
         assert not launcher.survivors()
+
+
+def test_no_run_begins_whose_verdict_would_find_no_room(tmp_path: Path) -> None:
+    with mounts.small_disk(tmp_path / "disk", 1) as disk, LauncherHarness(disk) as launcher:
+        folder = launcher.new_folder(["/bin/touch", "executed"])
+        filler = mounts.fill(disk)
+        runner = launcher.web.ask("start", folder=folder)["pid"]
+        wait_for(lambda: is_gone(runner))
+        assert not (launcher.path(folder) / "claim").exists(), "so that it may be begun later on"
+        filler.unlink()
+        assert launcher.web.ask("start", folder=folder)["ok"]
+        assert launcher.exit_of(folder)["status"] == "succeeded"
+        assert (launcher.path(folder) / "executed").exists()
 
 
 def test_a_burst_of_runs_is_reaped_to_the_last_one(launcher: LauncherHarness) -> None:

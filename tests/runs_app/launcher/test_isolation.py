@@ -347,5 +347,6 @@ for name in ("data/secret_key", "link/secret_key", "notes/../data/secret_key", "
     except PermissionError:
         pass
 """
-    if place.mode.has_landlock:  # else there is no list of paths
-        assert place.output(code, write=[str(place.files()), str(place.base)]) == ""
+    if not place.mode.has_landlock:
+        pytest.skip("without Landlock there is no list of paths")
+    assert place.output(code, write=[str(place.files()), str(place.base)]) == ""

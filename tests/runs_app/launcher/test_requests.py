@@ -291,11 +291,12 @@ for depth in range(200):
     os.close(fd)
     fd = deeper
 removal.remove_tree("tree", dir_fd=os.open(".", os.O_RDONLY))
-assert not os.path.lexists("tree")
+print(os.listdir("."))
 """
     root = str(Path(removal.__file__).parents[2])
     with tempfile.TemporaryDirectory() as folder:  # not pytest's: those are closed to other users
-        subprocess.run([sys.executable, "-c", program, folder, root], check=True)
+        command = [sys.executable, "-c", program, folder, root]
+        assert subprocess.check_output(command, text=True, timeout=60) == "[]\n"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")

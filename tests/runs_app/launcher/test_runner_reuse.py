@@ -14,14 +14,29 @@ from runs_app.launcher.identity import isolation
 from runs_app.launcher.identity.users import User
 from runs_app.launcher.runner_registry import Runners
 from runs_app.launcher.watch.supervision import Supervision
-from tests.runs_app.launcher.harness import LauncherHarness, is_gone, wait_for
+from tests.runs_app.launcher.harness import MAIN, LauncherHarness, is_gone, wait_for
 
+# A launcher whose runners wait for a minute: on a busy machine two seconds may pass between two runs.
+PATIENT = f"""
+import sys
+sys.path.append({str(MAIN.parents[2])!r})
+from runs_app.launcher import runner_registry, server
+runner_registry._IDLE_S = 60.0
+sys.exit(server.main(sys.argv[1:]))
+"""
 BIG = "kept = bytearray(120 << 20); print(sum(range(3_000_000)))"
 
 
 @pytest.fixture(scope="module")
-def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LauncherHarness]:
-    with LauncherHarness(tmp_path_factory.mktemp("data")) as launcher:
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    main = tmp_path_factory.mktemp("launcher") / "main.py"
+    main.write_text(PATIENT)
+    return main
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory, patient: Path) -> Iterator[LauncherHarness]:
+    with LauncherHarness(tmp_path_factory.mktemp("data"), main=patient) as launcher:
         yield launcher
 
 
@@ -72,6 +87,26 @@ def test_a_runner_is_not_taken_for_that_of_a_run_before(launcher: LauncherHarnes
     assert not launcher.web.ask("adopt", folder=before)["adopted"]
     assert not launcher.web.ask("cancel", folder=before)["signalled"]
     assert finished(launcher, ["/bin/true"])[1] == runner
+
+
+def test_a_new_launcher_takes_a_runner_for_that_of_its_last_run_alone(
+    tmp_path: Path, patient: Path
+) -> None:
+    with LauncherHarness(tmp_path / "data", main=patient) as launcher:
+        before = launcher.new_folder(["/bin/sleep", "0.2"])
+        runner = launcher.web.ask("start", folder=before)["pid"]
+        assert launcher.state_of(before)["runner_pid"] == runner
+        launcher.exit_of(before)
+        wait_for(lambda: launcher.web.ask("ping")["runs"] == 0)
+        last = launcher.new_folder(["/bin/sleep", "60"])
+        assert launcher.web.ask("start", folder=last)["pid"] == runner
+        assert launcher.state_of(last)["runner_pid"] == runner
+        launcher.kill()
+        launcher.start()
+        assert not launcher.web.ask("adopt", folder=before)["adopted"]
+        assert not launcher.web.ask("cancel", folder=before)["signalled"]
+        assert launcher.web.ask("cancel", folder=last)["signalled"]
+        assert launcher.exit_of(last)["reason"] == "user"
 
 
 def test_one_that_was_killed_while_it_waited_takes_no_run_with_it(

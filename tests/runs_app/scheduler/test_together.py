@@ -10,7 +10,7 @@ from django_q.models import OrmQ
 from django_q.models import Schedule as Alarm
 
 from runs_app.models import Run
-from runs_app.scheduler import ticker
+from runs_app.scheduler import due_alarms, ticker
 from runs_app.states import Reason, Status
 from scripts_app.models import Schedule
 from scripts_app.schedules import schedules
@@ -90,17 +90,22 @@ def test_the_second_schedule_of_a_script_meets_the_run_of_the_first() -> None:
     ]
 
 
-def test_of_a_crowd_only_the_bad_one_is_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd = make_crowd(5)
-    Schedule.objects.filter(pk=crowd[2].pk).update(every_s=61)
+def fail_with(every_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no next moment found for schedules of such an interval."""
     honest = rule.next_after
 
     def failing(when: rule.Timing, moment: datetime) -> datetime | None:
-        if when.every_s == 61:
+        if when.every_s == every_s:
             raise RuntimeError("broken row")
         return honest(when, moment)
 
     monkeypatch.setattr(rule, "next_after", failing)
+
+
+def test_of_a_crowd_only_the_bad_one_is_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = make_crowd(5)
+    Schedule.objects.filter(pk=crowd[2].pk).update(every_s=61)
+    fail_with(61, monkeypatch)
     serve_all(NOW + 2 * MINUTE)
     assert {run.schedule for run in Run.objects.all()} == {crowd[0], crowd[1], crowd[3], crowd[4]}
     assert [bool(schedule.message) for schedule in Schedule.objects.all()] == [
@@ -110,6 +115,25 @@ def test_of_a_crowd_only_the_bad_one_is_put_aside(monkeypatch: pytest.MonkeyPatc
         False,
         False,
     ]
+
+
+def test_a_bad_one_is_found_among_a_hundred_in_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By halves: alone, one after the other, those before it would take a transaction each."""
+    crowd = make_crowd(100)
+    Schedule.objects.filter(pk=crowd[80].pk).update(every_s=61)
+    fail_with(61, monkeypatch)
+    asked: list[int] = []
+    honest = due_alarms.due
+
+    def due(now: datetime, *, limit: int) -> list[Any]:
+        asked.append(limit)
+        return honest(now, limit=limit)
+
+    monkeypatch.setattr(due_alarms, "due", due)
+    serve_all(NOW + MINUTE, limit=ticker.SERVE_TOGETHER)
+    assert [schedule.pk for schedule in Schedule.objects.exclude(message="")] == [crowd[80].pk]
+    assert Run.objects.count() == 99
+    assert len(asked) <= 20, asked
 
 
 def test_alarms_without_a_schedule_go_with_the_others() -> None:

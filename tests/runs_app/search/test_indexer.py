@@ -88,7 +88,7 @@ def test_packs_are_searched_in_the_order_of_the_runs_page_by_page() -> None:
     results = find("green", limit=100)
     while results.hits:
         pages += [(hit.run.pk, hit.line.number) for hit in results.hits]
-        results = find("green", limit=100, cursor=results.next_cursor or search.Cursor(0))
+        results = find("green", limit=100, cursor=results.next_cursor or search.SearchCursor(0))
     assert pages == sorted(runs, key=lambda hit: (-hit[0], -hit[1]))
     assert [pk for pk, _ in found("re:^green$", limit=1)] == [runs[-1][0]]
 

@@ -45,8 +45,8 @@ def test_row_and_queue_entry_are_one_transaction() -> None:
 
 def test_it_costs_few_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     script = make_script()
-    # version, savepoint, is the queue full, run, is anything waiting, queue row, audit, release
-    with django_assert_num_queries(8):
+    # version, savepoint, is the queue full, last run, run, is anything waiting, queue row, audit, release
+    with django_assert_num_queries(9):
         triggers.start(script, trigger=Trigger.MANUAL, by="ann", now=timezone.now())
 
 

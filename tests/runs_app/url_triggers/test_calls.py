@@ -26,7 +26,7 @@ from scripts_app import scripts
 from scripts_app.models import Script
 from tempo_site.accounts import keys, rate_limits
 from tempo_site.accounts.keys import KeyLimits
-from tempo_site.accounts.rate_limits import Limit
+from tempo_site.accounts.rate_limits import RateLimit
 from tempo_site.models import ApiKey, AuditEntry
 from tests.factories import make_script
 from tests.runs_app.url_triggers.sending import call, new_key, noted, signed, switched_on
@@ -404,7 +404,7 @@ def test_a_key_limited_to_other_scripts_opens_nothing(script: Script, trigger: U
 def test_beyond_its_limit_a_key_is_told_when_to_come_again(
     trigger: UrlTrigger, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = Limit(name="few-triggers", count=2, seconds=10**9)
+    limit = RateLimit(name="few-triggers", count=2, seconds=10**9)
     monkeypatch.setattr(rate_limits, "TRIGGER", limit)
     answers = [call("deploy", key=token) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [202, 202, 429]

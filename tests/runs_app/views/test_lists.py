@@ -1,6 +1,7 @@
 """The page of runs: filters in the address, chips, pages by key."""
 
 import csv
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_it_filters_by_trigger_and_age(browser: Client) -> None:
     assert listed(browser, trigger="api") == [new.pk, old.pk]
     assert listed(browser, trigger="api", since="24h") == [new.pk]
     assert listed(browser, trigger="api", since="7d") == [new.pk, old.pk]
+
+
+def test_each_trigger_is_shown_by_its_label(browser: Client) -> None:
+    script = make_script()
+    for trigger in Trigger:
+        make_run(script, trigger=trigger)
+    cells = re.findall(r'<td class="run-trigger">\s*(\w+)', text_of(browser, script=script.slug))
+    assert cells == [trigger.label for trigger in reversed(Trigger)]
+    assert {"API", "URL", "Manual"} < set(cells)
 
 
 def test_one_filter_finds_every_bad_end(browser: Client) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.conf import LazySettings
@@ -10,6 +11,7 @@ from django.test import Client
 
 from scripts_app.files import store
 from scripts_app.models import Script
+from tempo_site.lib import paths
 from tests.factories import make_script
 
 FILES = "/api/v1/scripts/hello-world/files"
@@ -91,3 +93,16 @@ def test_what_lies_elsewhere_is_not_there(program: Client, path: str) -> None:
 def test_an_upload_of_nothing_is_refused(program: Client) -> None:
     assert upload(program)[0] == 422
     assert program.post(FILES, "{}", content_type="application/json").status_code == 415
+
+
+def test_a_file_whose_name_has_a_line_break_is_read_and_deleted(
+    program: Client, script: Script
+) -> None:
+    store.save(script, "notes.txt", [b"1"])
+    files = paths.script_files(script.slug)
+    (files / "notes.txt").rename(files / "a\nb")
+    (item,) = program.get(FILES).json()["items"]
+    address = f"{FILES}/{quote(item['path'])}"
+    assert b"".join(program.get(address)) == b"1"
+    assert program.delete(address).status_code == 204
+    assert program.get(FILES).json()["items"] == []

@@ -19,6 +19,7 @@ from scripts_app.scripts import ScriptError
 from scripts_app.timing.rule import TimingError
 from tempo_site.lib import paths
 from tests.factories import NOW, make_script
+from tests.rows import each_row
 
 pytestmark = pytest.mark.django_db
 
@@ -213,10 +214,10 @@ def test_no_text_of_a_crontab_becomes_code(folder: Path, nasty: str) -> None:
         f"@daily python3 '/x{nasty}raise SystemExit(9).py' 1",
     ):
         proposal = only(line)
-        if not proposal.problem:
-            code = proposal.code.replace("\r\n", "\n").replace("\r", "\n")  # as it is stored
-            assert "\nraise SystemExit(9)" not in code
-            compile(code, "starter", "exec")
+        code = proposal.code.replace("\r\n", "\n").replace("\r", "\n")  # as it is stored
+        assert bool(code) != bool(proposal.problem)
+        assert "\nraise SystemExit(9)" not in code
+        compile(code, "starter", "exec")
 
 
 # --- names and times -------------------------------------------------------------------------------------------------
@@ -228,6 +229,18 @@ def test_names_are_unique_among_themselves_and_all_others() -> None:
         "backup (3)",
         "Command of a crontab",
     ]
+
+
+@each_row(
+    ("command", "name"),
+    [
+        ("cd /srv && (./tools/clean-up.sh | sort) > sorted.txt", "clean-up"),
+        ("echo begun; perl -w ~/jobs/a.b/mail.it.pl >/dev/null", "mail.it"),
+        ("echo x.pyc y.shell && exec ruby lib.d/rotate.rb || true", "rotate"),
+    ],
+)
+def test_a_line_is_named_after_the_first_file_of_code_in_it(command: str, name: str) -> None:
+    assert only(f"@daily {command}").name == name
 
 
 def test_a_schedule_keeps_its_zone_or_gets_the_servers(settings: Settings) -> None:

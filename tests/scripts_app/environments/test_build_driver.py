@@ -18,7 +18,7 @@ import uv
 from django.conf import LazySettings
 
 from scripts_app.environments import builds
-from scripts_app.environments.drivers import install
+from scripts_app.environments.drivers import install, start_program
 from scripts_app.environments.drivers.build_config import CONFIG, BuildConfig, BuildResult
 from scripts_app.packages import index as packages_index
 from scripts_app.packages import interpreters
@@ -297,6 +297,11 @@ def test_byte_code_is_there_from_the_beginning() -> None:
     )
 
 
+def test_without_packages_it_has_the_byte_code_of_the_program_that_starts_scripts() -> None:
+    (start,) = built("").glob("lib/*/site-packages/_tempo_main.py")
+    assert start_program.byte_code_of(start)
+
+
 @pytest.mark.usefixtures("index")
 def test_its_files_are_read_only_copies() -> None:
     files = [
@@ -305,7 +310,8 @@ def test_its_files_are_read_only_copies() -> None:
         if path.is_file() and not path.is_symlink()
     ]
     states = [path.stat() for path in files if path.name != "READY"]
-    assert all(not stat.S_IMODE(state.st_mode) & 0o222 and state.st_nlink == 1 for state in states)
+    assert {state.st_nlink for state in states} == {1}
+    assert {stat.S_IMODE(state.st_mode) & 0o222 for state in states} == {0}
 
 
 @pytest.mark.usefixtures("index")

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from scripts_app.exchange import applying, preparing, preview, reading, staging
 from scripts_app.exchange.items import ExchangeError, Item
-from scripts_app.exchange.preview import Action
+from scripts_app.exchange.preview import ItemAction
 from scripts_app.exchange.staging import Staged
 from scripts_app.models import Schedule, Script
 from tempo_site.lib import paths
@@ -69,7 +69,7 @@ def test_an_export_of_cronicle_becomes_scripts(tmp_path: Path) -> None:
     assert all(word in whole for word in ("method='POST'", "b'a=1'", "timeout=120"))
     assert "data=None" in found["get-a-page"].code
     tried = applying.try_out(preview.plan(list(found.values())), preparing.Import(by=None, now=NOW))
-    assert {each.action for each in tried} == {Action.CREATE}, tried
+    assert {each.action for each in tried} == {ItemAction.CREATE}, tried
 
 
 @each_row(
@@ -251,7 +251,7 @@ def test_a_folder_of_python_files_becomes_scripts(tmp_path: Path) -> None:
     assert (found["b"].requirements, found["whole"].requirements) == ("requests\n", "rich\n")
     assert set(found["whole"].files) == {"own.py", "data/x.csv"}
     tried = applying.try_out(preview.plan(list(found.values())), preparing.Import(by=None, now=NOW))
-    assert {each.action for each in tried} == {Action.CREATE}
+    assert {each.action for each in tried} == {ItemAction.CREATE}
 
 
 def test_a_crontab_is_read_and_no_file_of_this_machine(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def text_of(slug: str, name: str = "data.csv") -> bytes:
 
 def take(tree: Path) -> tuple[Staged, list[preview.Planned]]:
     staged = staging.take_path(tree, owner="ann", now=timezone.now())
-    return staged, preview.plan(reading.items(staged), on_conflict=preview.Choice.REPLACE)
+    return staged, preview.plan(reading.items(staged), on_conflict=preview.ItemChoice.REPLACE)
 
 
 def test_what_differs_is_kept_unless_it_is_said(tree: Path) -> None:
@@ -260,7 +260,7 @@ def test_settings_that_say_nonsense_are_refused_in_words(
     staged = Staged(token="a", files={"hello/script.toml": settings})
     planned = preview.plan(reading.items(staged))
     (tried,) = applying.try_out(planned, preparing.Import(by=None, now=NOW))
-    assert tried.action == preview.Action.REFUSE and why in tried.reason
+    assert tried.action == preview.ItemAction.REFUSE and why in tried.reason
 
 
 def test_an_export_of_a_later_format_is_not_guessed_at(tree: Path) -> None:

@@ -184,7 +184,7 @@ def test_a_history_that_cannot_be_is_refused_in_words(
     found = {f"a/{path.relative_to(tmp_path)}": path for path in tmp_path.rglob("*.*")}
     planned = preview.plan(reading.items(Staged(token="a", files=found)))
     (tried,) = applying.try_out(planned, preparing.Import(by=None, now=NOW))
-    assert tried.action == preview.Action.REFUSE and why in tried.reason
+    assert tried.action == preview.ItemAction.REFUSE and why in tried.reason
 
 
 def test_the_tree_is_for_people(program: Client, rich: Script) -> None:

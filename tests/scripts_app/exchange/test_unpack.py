@@ -124,7 +124,7 @@ def unpacked(data: bytes, tmp_path: Path, name: str) -> list[str]:
 def test_it_is_refused_by_name(case: str, tmp_path: Path) -> None:
     why, archive = REFUSED[case]
     name = "a.tar.gz" if "tar" in case.split() else "a.zip"
-    with pytest.raises(unpack.Refused) as refusal:
+    with pytest.raises(unpack.UnpackRefused) as refusal:
         unpacked(archive(), tmp_path, name)
     assert why in str(refusal.value)
     assert not (tmp_path / "a.py").exists() and not (tmp_path.parent / "a.py").exists()
@@ -136,7 +136,7 @@ def test_a_crowded_tar_is_refused_before_a_file_of_it_is_written(
 ) -> None:
     """Twenty thousand files in folders of their own take a minute to write, and another one to remove."""
     monkeypatch.setattr(unpack, ceiling, 99)
-    with pytest.raises(unpack.Refused, match="more than 99 files"):
+    with pytest.raises(unpack.UnpackRefused, match="more than 99 files"):
         unpacked(crowded_tar(folder), tmp_path, "a.tar")
     assert list((tmp_path / "target").iterdir()) == []
 
@@ -156,7 +156,7 @@ def test_a_folder_is_copied_without_what_tools_keep(tmp_path: Path) -> None:
     asked = unpack.Asked(str(target), MB, [("", str(source))])
     assert unpack.unpack(asked) == ["a.py", "sub/b.py"]
     (source / "0").symlink_to("/etc/passwd")
-    with pytest.raises(unpack.Refused, match="`0` is a link"):
+    with pytest.raises(unpack.UnpackRefused, match="`0` is a link"):
         unpack.unpack(asked)
 
 
@@ -178,7 +178,7 @@ def test_names_in_a_folder_are_those_of_an_archive(
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).touch()
     target.mkdir()
-    with pytest.raises(unpack.Refused) as refusal:
+    with pytest.raises(unpack.UnpackRefused) as refusal:
         unpack.unpack(unpack.Asked(str(target), MB, [("", str(source))]))
     assert why in str(refusal.value)
 

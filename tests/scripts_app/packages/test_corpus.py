@@ -46,7 +46,9 @@ def test_requirements_are_refused_with_line_reason_and_hint(case: dict[str, Any]
 
 @each_row("case", REFUSED)
 def test_what_a_hint_says_to_write_is_taken(case: dict[str, Any]) -> None:
-    for _, reason in requirements.refused_lines(case["text"]):
+    refused = list(requirements.refused_lines(case["text"]))
+    assert refused
+    for _, reason in refused:
         lines = written(reason)
         assert len(requirements.normalise("\n".join(lines)).splitlines()) == len(set(lines))
 

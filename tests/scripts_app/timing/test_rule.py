@@ -11,6 +11,7 @@ import pytest
 
 from scripts_app.timing import rule as timing_rule
 from scripts_app.timing.rule import Timing, TimingError
+from tests.refusals import refusal
 from tests.rows import each_row
 
 VECTORS = json.loads(
@@ -114,7 +115,7 @@ def test_it_refuses_an_unknown_kind() -> None:
     "rule", [cron("@daily"), every(1), every(1, None), once(NEW_YEAR), Timing(kind="startup")]
 )
 def test_it_accepts_each_kind(rule: Timing) -> None:
-    timing_rule.check(rule)
+    assert refusal(lambda: timing_rule.check(rule), TimingError) == ""
 
 
 def test_it_refuses_a_moment_without_a_zone() -> None:
@@ -258,6 +259,26 @@ def test_a_fixed_time_in_a_day_long_gap_is_left_out() -> None:
 )
 def test_it_describes_each_kind(rule: Timing, sentence: str) -> None:
     assert timing_rule.describe(rule) == sentence
+
+
+@each_row(
+    ("rule", "expected"),
+    [
+        (every(300), False),
+        (Timing(kind="startup"), False),
+        (once(datetime(2026, 5, 1, 12, 30, tzinfo=UTC)), False),  # its words name the zone
+        (cron("*/5 * * * *"), False),
+        (cron("*/10 * * * * *"), False),
+        (cron("@hourly"), False),
+        (cron("15 * * * *"), True),  # half an hour off by the clock of Kolkata
+        (cron("*/5 9-17 * * *"), True),
+        (cron("*/5 * * * mon"), True),
+        (cron("0 0 0 * * * 2027"), True),
+        (cron("@daily"), True),
+    ],
+)
+def test_it_knows_whose_words_need_a_zone(rule: Timing, expected: bool) -> None:
+    assert timing_rule.names_hours(rule) is expected
 
 
 @each_row(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts_app.versions import diffs
-from scripts_app.versions.diffs import Cell, TextDifference
+from scripts_app.versions.diffs import DiffCell, TextDifference
 
 MB = 1024 * 1024
 BEFORE = "import os\n\n\ndef main():\n    print(os.name)\n\n\nmain()\n"
@@ -26,7 +26,7 @@ def said(difference: TextDifference) -> list[str]:
     ]
 
 
-def _written(cell: Cell | None) -> str:
+def _written(cell: DiffCell | None) -> str:
     return f"{cell.number}{cell.sign}{cell.text}" if cell else ""
 
 

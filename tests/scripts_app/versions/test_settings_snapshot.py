@@ -1,6 +1,7 @@
 """What a version remembers of its script's settings."""
 
 import pytest
+from django.test import Client
 
 from scripts_app import scripts
 from scripts_app.models import Script
@@ -20,6 +21,12 @@ def test_a_version_remembers_the_settings_and_their_hash(script: Script) -> None
     version = script.versions.get()
     assert version.settings["memory_mb"] == 256
     assert version.settings_hash == settings_snapshot.digest(settings_snapshot.snapshot_of(script))
+
+
+def test_the_admin_shows_them_in_words(script: Script, admin_client: Client) -> None:
+    version = script.versions.get()
+    page = admin_client.get(f"/admin/scripts_app/version/{version.pk}/change/").content.decode()
+    assert "Memory: 256 MB<br>" in page and "One run at a time: off" in page
 
 
 def test_other_settings_have_another_hash_and_the_same_ones_the_same(script: Script) -> None:

@@ -9,10 +9,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from tempo_site.accounts import rate_limits, tokens
-from tempo_site.accounts.rate_limits import API, LOG_IN_OF_ADDRESS, SET_UP, WRONG_KEYS, Limit
+from tempo_site.accounts.rate_limits import API, LOG_IN_OF_ADDRESS, SET_UP, WRONG_KEYS, RateLimit
 from tempo_site.models import ApiKey
 
-SMALL = Limit(name="small", count=3, seconds=60)
+SMALL = RateLimit(name="small", count=3, seconds=60)
 
 
 def client_with(token: str) -> Client:

@@ -146,7 +146,9 @@ def test_the_page_and_the_api_show_the_newest_first_and_filter(
     assert send(program, "GET", "/audit?limit=1&kind=script")[1]["next_cursor"] == str(
         items[0]["id"]
     )
-    assert admin_client.get("/admin/tempo_site/auditentry/").status_code == 200
+    assert " audit entries" in admin_client.get("/admin/tempo_site/auditentry/").content.decode()
+    row = f"/admin/tempo_site/auditentry/{items[0]['id']}/change/"
+    assert "enabled: True → False" in admin_client.get(row).content.decode()
 
 
 def test_a_page_of_the_audit_costs_the_same_number_of_queries_however_long(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tempo_site.backups.archive import creation, sealing
-from tempo_site.backups.archive.creation import Order
+from tempo_site.backups.archive.creation import BackupOrder
 
 PASSPHRASE = "correct horse battery"
 KEY = "the-secret-key-of-the-old-machine"
@@ -27,7 +27,7 @@ class Source:
         out = self.backups / name
         whole = {"data": str(self.folder), "folder": str(self.backups), "out": str(out)}
         rest = {"facts": f"{out}.json", "tempo": "1.2.3", "kind": "zst", "logs": False}
-        complete: Order = {**whole, **rest, "max_file_mb": 1, **order}  # type: ignore[typeddict-item]
+        complete: BackupOrder = {**whole, **rest, "max_file_mb": 1, **order}  # type: ignore[typeddict-item]
         creation.create(complete, passphrase=passphrase, secret_key=KEY)
         return out
 

@@ -128,7 +128,7 @@ def test_without_a_key_in_it_the_key_stays(source: Source, present: Path) -> Non
     assert (present / "secret_key").read_text() == "old secret_key"
 
 
-def check_points(
+def assert_old_or_new_at(
     source: Source, present: Path, tmp_path: Path, chosen: Callable[[int], list[int]]
 ) -> None:
     """Kill a restore at points of its way; the next start finds the old data or the new as a whole."""
@@ -155,14 +155,16 @@ def some(count: int) -> list[int]:
 def test_killed_on_the_way_it_is_the_old_or_the_new(
     source: Source, present: Path, tmp_path: Path
 ) -> None:
-    check_points(source, present, tmp_path, some)
+    assert_old_or_new_at(source, present, tmp_path, some)
 
 
 @pytest.mark.chaos
 def test_killed_anywhere_it_is_the_old_or_the_new(
     source: Source, present: Path, tmp_path: Path
 ) -> None:
-    check_points(source, present, tmp_path, lambda count: list(range(min(count, ALL_POINTS))))
+    assert_old_or_new_at(
+        source, present, tmp_path, lambda count: list(range(min(count, ALL_POINTS)))
+    )
 
 
 def test_killed_while_it_is_finished_it_is_finished_by_the_next(

@@ -17,6 +17,7 @@ from tempo_site.bootstrap import ownership, service_user
 from tempo_site.lib import paths
 from tempo_site.management.commands import serve
 from tests import few_rights
+from tests.refusals import refusal
 from tests.service import ROOT, environment
 
 ANYBODY = User(1234, 2345)
@@ -258,7 +259,7 @@ def test_a_file_of_a_secret_that_the_user_cannot_read_is_refused_by_its_variable
 
 
 def test_everything_within_reach_is_fine() -> None:
-    service_user.refuse_unreachable()
+    assert refusal(service_user.refuse_unreachable, CommandError) == ""
 
 
 def test_an_unusable_data_folder_is_one_sentence_and_not_a_traceback(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_a_container_has_no_more_available_than_it_has(
         "MemTotal: 100 kB\nMemAvailable: 900 kB\nHugePages_Total: 0\n"
     )
     monkeypatch.setattr(machine, "PROC", tmp_path)
-    assert machine.memory() == machine.Memory(total=102_400, available=102_400)
+    assert machine.memory() == machine.MachineMemory(total=102_400, available=102_400)
 
 
 def test_processors_are_as_busy_as_the_ticks_between_two_looks(

@@ -8,11 +8,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.transaction import TransactionManagementError
 from django.db.utils import IntegrityError
+from django.test.utils import CaptureQueriesContext
 
 from tempo_site.lib.sqlite.base import DatabaseWrapper
+from tempo_site.lib.sqlite.prepared import ask
+from tests.calls import calls_of
 from tests.service import wait_for
 
 pytestmark = pytest.mark.django_db
@@ -156,3 +160,45 @@ def test_threads_wait_for_their_turn_and_none_of_them_in_vain(
     wrapper.rollback()
     writer.join(30)
     assert list(other.connection.execute("SELECT * FROM row")) == [(1,)]
+
+
+# --- the short way ---------------------------------------------------------------------------------------------------
+def test_a_statement_takes_a_third_of_the_calls() -> None:
+    sql = "SELECT name FROM scripts_app_script WHERE id = %s"
+
+    def as_django_does() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [1])
+            cursor.fetchall()
+
+    ask(sql, [1]).fetchall()
+    assert calls_of(lambda: ask(sql, [1]).fetchall()) * 2 < calls_of(as_django_does)
+
+
+def test_places_and_percent_signs_are_as_in_django() -> None:
+    sql = "SELECT %s, 'a%%', %s"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, ["x", None])
+        expected = cursor.fetchone()
+    assert ask(sql, ["x", None]).fetchone() == expected == ("x", "a%", None)
+
+
+def test_its_errors_are_of_django() -> None:
+    with pytest.raises(OperationalError, match="no such table"):
+        ask("SELECT * FROM nowhere")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ask("INSERT INTO tempo_site_setting (name) VALUES (NULL)")
+
+
+def test_a_broken_transaction_takes_no_statement() -> None:
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            ask("SELECT 1")
+        transaction.set_rollback(False)
+
+
+def test_whoever_counts_queries_finds_it() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert ask("SELECT %s", [7]).fetchone() == (7,)
+    assert [query["sql"] for query in queries] == ["SELECT 7"]

@@ -3,7 +3,9 @@
 import threading
 
 import pytest
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
+from django.db.models.sql.compiler import SQLCompiler
+from django.test.utils import CaptureQueriesContext
 from django_q.brokers import get_broker
 from django_q.brokers.orm import ORM
 from django_q.models import OrmQ
@@ -51,6 +53,19 @@ class Pusher:
 @pytest.mark.django_db
 def test_it_is_the_broker_of_the_settings() -> None:
     assert isinstance(get_broker(), WakingBroker)
+
+
+@pytest.mark.django_db
+def test_a_poll_that_finds_nothing_is_one_statement_whose_sql_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waking_broker, "POLL_S", 0.0)
+    assert WakingBroker().dequeue() is None
+    built: list[object] = []
+    monkeypatch.setattr(SQLCompiler, "as_sql", lambda compiler: built.append(compiler))
+    with CaptureQueriesContext(connection) as queries:
+        assert WakingBroker().dequeue() is None
+    assert (built, len(queries)) == ([], 1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from runs_app.models import Run
 from runs_app.states import Status
+from scripts_app.models import Script
 from scripts_app.packages import index
 from tempo_site.bootstrap import doctor
 from tempo_site.lib import paths
@@ -175,6 +176,7 @@ def make_admin(password: str, tmp_path: Path, *argv: str) -> str:
 def test_createadmin_makes_an_admin_and_later_changes_the_password(tmp_path: Path) -> None:
     assert make_admin(PASSWORD, tmp_path) == "Admin `ann` was made.\n"
     ann = User.objects.get()
+    assert Script.objects.get().name == "Hello Tempo"  # as behind the set-up page
     assert ann.is_staff and ann.is_superuser and ann.check_password(PASSWORD)
     answer = json.loads(make_admin(f"{PASSWORD} staple", tmp_path, "--json"))
     assert answer == {"name": "ann", "created": False}

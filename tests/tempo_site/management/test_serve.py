@@ -37,7 +37,9 @@ def test_it_holds_the_data_folder() -> None:
 
 def test_the_lock_is_free_again_when_its_holder_is_gone() -> None:
     os.close(serve.take_service_lock())
-    os.close(serve.take_service_lock())
+    lock = serve.take_service_lock()
+    assert os.path.samestat(os.fstat(lock), paths.service_lock().stat())
+    os.close(lock)
 
 
 def test_the_lock_outlives_exec() -> None:

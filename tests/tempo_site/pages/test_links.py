@@ -1,6 +1,8 @@
 """No page points to nowhere: followed from the dashboard, through both halves."""
 
+import functools
 import re
+from collections.abc import Iterator
 from urllib.parse import urljoin
 
 import pytest
@@ -10,11 +12,20 @@ from django.utils import timezone
 
 from runs_app.states import Kind, Status, Trigger
 from tempo_site.models import ApiKey
+from tempo_site.pages import guide
 from tests.factories import make_run, make_schedule, make_script
 
 HREF = re.compile(r'<a [^>]*?href="([^"]+)"')
 MOST = 190  # breadth first: what lies further are combinations of filters
 MOST_OF_USER = 90  # what staff see beside is most of it
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_page_of_the_guide_once() -> Iterator[None]:
+    """A program writes each, and it is the same for both halves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guide, "page", functools.cache(guide.page))
+        yield
 
 
 @pytest.mark.django_db

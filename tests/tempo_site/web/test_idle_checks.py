@@ -5,6 +5,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from tempo_site.web import server
+from tempo_site.web.bounded_request import BoundedFactory
 from tempo_site.web.server import WebServer
 
 
@@ -35,6 +36,13 @@ def web(clock: Clock) -> WebServer:
 
 def test_nobody_is_woken_for_nobody(web: WebServer, clock: Clock) -> None:
     assert clock.getDelayedCalls() == []
+
+
+def test_no_clock_is_kept_for_a_log_that_nobody_keeps(web: WebServer, clock: Clock) -> None:
+    factory = BoundedFactory(web)
+    factory.reactor = clock
+    factory.doStart()
+    assert (factory.numPorts, clock.getDelayedCalls()) == (1, [])
 
 
 def test_a_connection_is_looked_at_as_long_as_it_is_there(web: WebServer, clock: Clock) -> None:

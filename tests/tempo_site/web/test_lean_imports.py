@@ -135,9 +135,45 @@ def test_each_entry_is_needed_and_keeps_something_out(data: Path) -> None:
     assert (heavy.typed, lean.typed) == ([True, True], [False, True])
 
 
+def test_serve_is_without_what_only_the_web_process_needs(data: Path) -> None:
+    """A third of the time that it took, before the launcher was even started."""
+    code = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "tempo_site.settings"
+from tempo_site.web import lean_imports
+lean_imports.install(migrates=True)
+import django; django.setup()
+import tempo_site.management.commands.serve
+loaded = {name for name, module in sys.modules.items() if getattr(module, "__file__", None)}
+print(*sorted(loaded & {*lean_imports.LATE_BEFORE_WEB, "ninja", "pydantic", "packaging.requirements"}))
+from notifications_app import receivers
+receivers.on_stop()
+print("notifications_app.events.announcing" in sys.modules)
+"""
+    assert run(data, code).splitlines() == ["", "True"]
+
+
+def test_no_program_is_started_by_an_import(data: Path) -> None:
+    code = """
+import os, platform, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "tempo_site.settings"
+started = []
+sys.addaudithook(lambda name, given: started.append(given[0]) if name == "subprocess.Popen" else None)
+from tempo_site.web import lean_imports
+lean_imports.install()
+import django; django.setup()
+import tempo_site.web.server
+print(started, "croniter" in sys.modules)
+platform.architecture()
+print(started)
+"""
+    assert run(data, code).splitlines() == ["[] True", "['file']"]
+
+
 def test_no_late_module_of_ours_rebinds_a_name() -> None:
     # Who imported it before it was loaded would keep the first value.
-    ours = [module for module in PRODUCT if module.name in lean_imports.LATE]
+    late = {*lean_imports.LATE, *lean_imports.LATE_BEFORE_WEB}
+    ours = [module for module in PRODUCT if module.name in late]
     assert ours
     rebinding = [
         module.at(node, "rebinds a name")
