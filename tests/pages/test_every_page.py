@@ -1,6 +1,6 @@
 """Every page of both halves in a real browser: light, dark, on a phone; readable, quiet, asking no other host."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -148,12 +148,8 @@ raise SystemExit(3)
 """
 # The structure of a page is the same in every look: it is asked for once, and again what a look can change.
 DARK_RULES = ["color-contrast"]
-# What stands around a page is the same on all of them, and has its colours from the style sheets alone.
-FRAME = [".topbar", ".rail", ".bottombar"]
-STYLE_SHEETS = "[...document.styleSheets].map((sheet) => sheet.href).join()"
 RUN_AXE = """
-([context, options]) =>
-  "axe" in window && axe.run(context, options).then((result) => result.violations)
+options => "axe" in window && axe.run(options).then((result) => result.violations)
 """
 LOOKED_OVER = """() => {
   const { scrollWidth, clientWidth } = document.documentElement, troubles = [];
@@ -247,56 +243,49 @@ def test_every_page_is_accessible_quiet_and_keeps_to_its_width_light_and_dark_an
         ears.listen(page)
         page.add_init_script(AXE)  # sent once, not to each page
         log_in(page, furnished.url)
-        handset, frames = Handset(page), set[str]()
+        handset = Handset(page)
         troubles = [
             f"{path} {trouble}"
             for path in PAGES
-            for trouble in look_at(page, furnished.url + path, handset, frames)
+            for trouble in look_at(page, furnished.url + path, handset)
         ]
         page.goto(f"{furnished.url}/scripts/{HOSTILE_SLUG}/")
         expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
     assert troubles + ears.troubles == []
 
 
-def look_at(page: Page, url: str, handset: Handset, frames: set[str]) -> Iterator[str]:
+def look_at(page: Page, url: str, handset: Handset) -> Iterator[str]:
     """What is wrong with one page: markup out of text, sideways scrolling, and what axe finds.
 
-    It is fetched once for all looks, but for what looks at the width of the screen as it begins. The colours of what
-    stands around it are looked at for each set of style sheets once; `frames` are those seen before.
+    It is fetched once for all looks, but for what looks at the width of the screen as it begins.
     """
     page.goto(url)
     yield from (f"(light) {finding}" for finding in looked_over(page, []))
-    sheets = page.evaluate(STYLE_SHEETS)
-    seen = FRAME if sheets in frames else []
-    frames.add(sheets)
     page.emulate_media(color_scheme="dark")
-    yield from (f"(dark) {finding}" for finding in findings(page, DARK_RULES, without=seen))
+    yield from (f"(dark) {finding}" for finding in findings(page, DARK_RULES))
     page.emulate_media(color_scheme="light")
     with handset.held():
         if page.locator(DECIDES_AS_IT_BEGINS).count():
             page.reload()
-        yield from (
-            f"(phone) {finding}" for finding in looked_over(page, PHONE_RULES, without=seen)
-        )
+        yield from (f"(phone) {finding}" for finding in looked_over(page, PHONE_RULES))
         yield from (f"(phone) {trouble}" for trouble in page.evaluate(ON_A_PHONE))
 
 
-def looked_over(page: Page, rules: list[str], without: Sequence[str] = ()) -> Iterator[str]:
+def looked_over(page: Page, rules: list[str]) -> Iterator[str]:
     """What is wrong with a page as it stands."""
     yield from page.evaluate(LOOKED_OVER)
-    yield from findings(page, rules, without)
+    yield from findings(page, rules)
 
 
-def findings(page: Page, rules: list[str], without: Sequence[str] = ()) -> Iterator[str]:
-    """axe's findings of any impact, each with its first element; `without` are selectors of what it passes over."""
+def findings(page: Page, rules: list[str]) -> Iterator[str]:
+    """axe's findings of any impact, each with its first element."""
     # Else it would report what is right, too.
     options: dict[str, list[str] | str] = {"reporter": "no-passes"}
     if rules:
         options["runOnly"] = rules
-    asked = [{"exclude": list(without)}, options]
-    violations = page.evaluate(RUN_AXE, asked)
+    violations = page.evaluate(RUN_AXE, options)
     if violations is False:
         page.evaluate(AXE)
-        violations = page.evaluate(RUN_AXE, asked)
+        violations = page.evaluate(RUN_AXE, options)
     for violation in violations:
         yield f"{violation['id']}: {violation['help']}; first at {violation['nodes'][0]['html'][:200]}"
