@@ -1,6 +1,5 @@
 """Landlock: a process gives up all paths but a list, with all later children, for ever (landlock(7))."""
 
-import contextlib
 import errno
 import functools
 import os
@@ -147,10 +146,10 @@ class _Closed(NamedTuple):
         return closed
 
 
-def _allow(rules_fd: int, path: str, rights: int, closed: _Closed) -> None:
+def _allow(rules_fd: int, path: str, rights: int, closed: _Closed, flags: int = 0) -> None:
     # The path itself, or its entries beside the way to a closed folder.
     try:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC | flags)
     except OSError:
         return  # not there, or not for us: nothing to open
     try:
@@ -162,11 +161,17 @@ def _allow(rules_fd: int, path: str, rights: int, closed: _Closed) -> None:
             return
     finally:
         os.close(fd)
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(place):
-            # A link may lead to a closed folder; where it leads otherwise has its own name.
-            if not entry.is_symlink():
-                _allow(rules_fd, entry.path, rights, closed)
+    for entry in _entries(place):
+        # A link may lead to a closed folder; where it leads otherwise has its own name.
+        if not entry.is_symlink():
+            _allow(rules_fd, entry.path, rights, closed, os.O_NOFOLLOW)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except OSError:
+        return []
 
 
 # By the descriptor: a link that is put in its way meanwhile leads nowhere else.
