@@ -91,18 +91,22 @@ def make(
     version = abi()
     rights = _rights(version)
     rules_fd = prctl.system_call(_CREATE_RULESET, *_attributes(version, rights))
-    system_read, system_write = system_paths()
-    kept = _Closed.of(closed)
-    for path in (*system_read, _resolver(), *read):
-        _allow(rules_fd, path, READ & rights, kept)
-    for path in (*system_write, *write):
-        _allow(rules_fd, path, WRITE & rights, kept)
-    if shared.read or shared.write:
-        refused = list(map(folders.real_path, (*shared.refused, *NEVER_SHARED)))
-        for path in shared.read:
-            _allow_shared(rules_fd, path, READ & rights, refused)
-        for path in shared.write:
-            _allow_shared(rules_fd, path, WRITE & rights, refused)
+    try:
+        system_read, system_write = system_paths()
+        kept = _Closed.of(closed)
+        for path in (*system_read, _resolver(), *read):
+            _allow(rules_fd, path, READ & rights, kept)
+        for path in (*system_write, *write):
+            _allow(rules_fd, path, WRITE & rights, kept)
+        if shared.read or shared.write:
+            refused = list(map(folders.real_path, (*shared.refused, *NEVER_SHARED)))
+            for path in shared.read:
+                _allow_shared(rules_fd, path, READ & rights, refused)
+            for path in shared.write:
+                _allow_shared(rules_fd, path, WRITE & rights, refused)
+    except OSError:
+        os.close(rules_fd)
+        raise
     return rules_fd
 
 

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from runs_app.launcher import script_start
 from runs_app.launcher.identity import landlock, prctl, users
+from runs_app.launcher.identity.isolation import NOTHING, Plan
+from runs_app.launcher.script_start import Pipes, StartError
+from runs_app.launcher.spec import IsolationSpec, Limits, Spec
 from tests.runs_app.launcher.confined import LANDLOCK_ABI, MODES, Place, opened
 
 pytestmark = pytest.mark.skipif(not LANDLOCK_ABI, reason="without Landlock no list of paths")
@@ -95,3 +99,20 @@ def test_a_rule_that_the_kernel_does_not_take_is_an_error_for_a_folders_entries_
 
     with contextlib.closing(os.fdopen(no_rules)), pytest.raises(OSError, match="bad state"):
         landlock._allow(no_rules, str(tmp_path), landlock.READ, closed)
+
+
+def test_a_start_that_fails_leaves_nothing_open(tmp_path: Path) -> None:
+    in_no_folder, end = os.pipe()
+    read = [f"/proc/self/fd/{in_no_folder}"]
+    wanted = IsolationSpec(uid=None, uid_why="", read=read, write=[], closed=[], require="")
+    plan = Plan(None, has_own_user=False, is_script=True, landlock=wanted, result=NOTHING)
+    spec = Spec(1, [b"/bin/true"], b"/", {}, None, 1, Limits(), wanted)
+    before = set(Path("/proc/self/fd").iterdir())
+
+    pipes = Pipes(os.dup(end), os.dup(end))
+    with pytest.raises(StartError, match="isolation: File descriptor in bad state"):
+        script_start.start(spec, pipes, run_folder=str(tmp_path), plan=plan)
+
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    os.close(in_no_folder)
+    os.close(end)
