@@ -56,7 +56,7 @@ class Command(BaseCommand):
         os.environ.setdefault("TEMPO_DATABASE_TIMEOUT_S", "5")
         # Vector code for masks and UTF-8: 2 MB that few frames do not need.
         os.environ.setdefault("AUTOBAHN_USE_NVX", "0")
-        os.environ["TEMPO_STARTED_AT"] = str(int(time.time()))
+        os.environ["TEMPO_STARTED_AT"] = str(time.time())
         os.execv(sys.executable, launcher_argv(lock, options, user))
 
     def _prepare(self, options: dict[str, Any]) -> None:

@@ -271,3 +271,10 @@ def test_the_sweep_keeps_idle_drafts_among_the_versions(idle: Engine) -> None:
     idle.settler.duties.hurry("keep idle drafts")
     idle.settler.duties.do_due(now=now + timedelta(minutes=10))
     assert script.versions.values_list("code", "is_draft").first() == ("half typed", True)
+
+
+def test_what_was_done_in_the_second_of_a_start_came_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TEMPO_STARTED_AT", str(NOW.timestamp() + 0.75))
+    assert engine.service_started_at() == NOW + timedelta(seconds=0.75)
