@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from typing import TypeVar
 
 from tempo_site.lib import paths
 
@@ -10,6 +11,7 @@ STATE = "state.bell"  # a run began or ended: settle
 OUTPUT = "output.bell"  # there is more to read
 _BELL = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 _MAX_DRAINED = 100  # at once: a script may ring faster than we take
+_Bell = TypeVar("_Bell", bound=socket.socket | None)
 
 
 def listen(name: str) -> socket.socket:
@@ -24,9 +26,9 @@ def listen(name: str) -> socket.socket:
     return bell
 
 
-def hung(bell: socket.socket, name: str) -> socket.socket:
-    """Return the bell, or a new one where the bell's name is gone, as with `run/`, and another can be hung."""
-    if (paths.bells() / name).is_socket():
+def hung(bell: _Bell, name: str) -> _Bell | socket.socket:
+    """Return the bell; a new one where there is none, or its name is gone, as with `run/`, and one can be hung."""
+    if bell is not None and (paths.bells() / name).is_socket():
         return bell
     try:
         return listen(name)

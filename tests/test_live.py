@@ -4,6 +4,7 @@ import contextlib
 import http.cookiejar
 import os
 import signal
+import socket
 import sqlite3
 import threading
 import urllib.error
@@ -124,6 +125,28 @@ def test_a_line_arrives_while_the_script_runs_with_its_newline_or_without(runnin
                 assert running.get(f"/runs/{run_id}")["status"] == "running"
                 gate.touch()
     assert texts == ["first line", "no newline yet", "; now there is"]
+
+
+def test_the_bell_for_output_hangs_while_somebody_watches(running: Service) -> None:
+    bell = running.data / "run" / "output.bell"
+    run_id, gate = start(running, "Watched", TALKER)
+    for _ in range(2):  # who watches later finds it hung again
+        wait_for(lambda: not is_heard(bell), what="no bell")
+        with viewer.open_run(running, run_id):
+            wait_for(lambda: is_heard(bell), what="a bell")
+            bell.unlink()
+            wait_for(lambda: is_heard(bell), what="another bell")
+    gate.touch()
+
+
+def is_heard(bell: Path) -> bool:
+    """Ring a bell; whether somebody has hung it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ringer:
+        try:
+            ringer.sendto(b"look", str(bell))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
 
 
 def test_a_viewer_resumes_at_the_offset_it_names(running: Service, flood: int) -> None:

@@ -60,7 +60,7 @@ def test_a_run_starts_right_behind_the_loss_of_its_folders(tempo: Service, slug:
 
 def test_folders_bells_and_locks_that_are_gone_are_made_anew(tempo: Service, slug: str) -> None:
     runs, run = tempo.data / "runs", tempo.data / "run"
-    names = ("state.bell", "output.bell", "service.lock", "engine.lock")
+    names = ("state.bell", "service.lock", "engine.lock")
     shutil.rmtree(runs)
     shutil.rmtree(run)
     wait_for(lambda: all((run / name).exists() for name in names), what="the folders")

@@ -132,10 +132,13 @@ def _lose_without_folder(run: Run) -> End:
 
 def sweep(*, now: datetime) -> bool:
     """Look at every run under way, repeat lost requests; returns whether any run was under way."""
+    # Noted before the rows are read: an order that another thread adds meanwhile must not be taken for an old one.
+    handed_over = execution.handed_over()
     runs = _UNDER_WAY.rows()
+    under_way = {run.pk for run in runs}
     _reconcile_together(runs, now, if_unchanged=_push_on)
-    execution.forget_ended()
-    unsettled.forget_others({run.pk for run in runs})
+    execution.forget(handed_over - under_way)
+    unsettled.forget_others(under_way)
     return bool(runs)
 
 

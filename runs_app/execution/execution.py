@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -120,13 +120,14 @@ def is_handed_over_in_vain(run: Run) -> bool:
     return time.monotonic() - since > REFUSED_FOR_LONG_S
 
 
-def forget_ended() -> None:
-    # Noted before the rows are read: an order that another thread adds meanwhile must not be taken for an old one.
-    known = {*_accepted, *_refused_since, *_first_handed_over}
-    if not known:
-        return
-    under_way = Run.objects.under_way().values_list("pk", flat=True)
-    for pk in known.difference(under_way):
+def handed_over() -> set[int]:
+    """Return the ids of the runs that this process has handed over and not forgotten."""
+    return {*_accepted, *_refused_since, *_first_handed_over}
+
+
+def forget(ended: Iterable[int]) -> None:
+    """Forget what is known of the orders of these runs."""
+    for pk in ended:
         _accepted.pop(pk, None)
         _refused_since.pop(pk, None)
         _first_handed_over.pop(pk, None)

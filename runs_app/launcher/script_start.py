@@ -32,14 +32,15 @@ class Pipes(NamedTuple):
 
 def start(spec: Spec, pipes: Pipes, *, run_folder: str, plan: Plan) -> int:
     """Start the script and close `pipes`; return the pid once the program has begun. Raise StartError, OSError."""
-    # Close-on-exec: a report that ends without a word says that exec worked.
-    report_read, report_write = os.pipe()
-    for_the_child = [report_write, *pipes]
+    for_the_child = [*pipes]
     try:
         rules_fd = _make_rules(plan, run_folder)
         if rules_fd is not None:
             for_the_child.append(rules_fd)
         steps = list(_steps(spec, pipes, run_folder, plan, rules_fd))
+        # Close-on-exec: a report that ends without a word says that exec worked.
+        report_read, report_write = os.pipe()
+        for_the_child.append(report_write)
         pid = forking.fork(lambda: _become(steps, report_write))
     finally:
         for fd in for_the_child:
@@ -131,7 +132,8 @@ def _make_rules(plan: Plan, run_folder: str) -> int | None:
         write += landlock.TERMINALS
     shared = landlock.Shared(wanted.shared_read, wanted.shared_write, wanted.refused)
     # As the user that the script becomes: of a path that is not open to this user there is no rule, as if the script
-    # had made its rules itself. A rule stands for the file that was found, in whichever namespace of mounts.
+    # had made its rules itself. (The launcher's further groups stay; what only they may enter is closed to the script
+    # by its mode.) A rule stands for the file that was found, in whichever namespace of mounts.
     user = plan.user or users.User(os.geteuid(), os.getegid())
     try:
         with file_access.as_user(*user):

@@ -272,7 +272,8 @@ class Launcher:
                 self._strays_at = now
         elif wait_status != 0:
             end = verdict.describe_end(wait_status)
-            console.say(console.WARNING, f"runner died folder={folder} pid={pid} {end}")
+            held = f"folder={folder}" if folder else "while it waited for another run"
+            console.say(console.WARNING, f"runner died {held} pid={pid} {end}")
             self._strays_at = now
 
     def _adopt(self, folder: str) -> None:

@@ -28,9 +28,8 @@ LOOK_S = (
     1.0  # datagrams may be dropped: while a page watches, the files are looked at once a second
 )
 
-IDLE_LOOK_S = 5.0  # for a bell whose name is gone
-
 _loop: asyncio.AbstractEventLoop | None = None
+# Hung while somebody watches: else each run would wake the loop for nothing.
 _bell: socket.socket | None = None
 _next_look: asyncio.TimerHandle | None = None
 _last_fact_at = -math.inf  # by the monotonic clock
@@ -99,8 +98,8 @@ class LiveTail:
 
 def watch(run: Run, event: asyncio.Event) -> LiveTail:
     """Join the viewers of a run (event loop only); the event is set whenever there may be more output."""
-    if not _tails:
-        _look_in(LOOK_S)
+    if _next_look is None:
+        _listen()
     tail = _tails.get(run.pk)
     if tail is None:
         tail = _tails[run.pk] = LiveTail(run.folder)
@@ -118,19 +117,19 @@ def leave(run_id: int, event: asyncio.Event) -> None:
         del _tails[run_id]
 
 
-def attach(loop: asyncio.AbstractEventLoop, bell: socket.socket) -> None:
-    """Begin to push: called once by the server, with its loop and the output bell."""
-    global _loop, _bell
-    _loop, _bell = loop, bell
-    loop.add_reader(bell, _on_bell)
-    _look_in(IDLE_LOOK_S)
+def attach(loop: asyncio.AbstractEventLoop) -> None:
+    """Begin to push: called once by the server, with its loop."""
+    global _loop
+    _loop = loop
 
 
 def detach() -> None:
-    global _loop
-    _loop = None
+    global _loop, _next_look
     if _next_look is not None:
         _next_look.cancel()
+        _next_look = None
+    _take_bell_down()
+    _loop = None
 
 
 def publish(run: Run) -> None:
@@ -208,24 +207,40 @@ def _on_bell() -> None:
         tail.wake()
 
 
-def _look_in(pause_s: float) -> None:
+def _listen() -> None:
     global _next_look
-    if _next_look is not None:
-        _next_look.cancel()
     if _loop is not None:
-        _next_look = _loop.call_later(pause_s, _look_again)
+        _hang_bell(_loop)
+        _next_look = _loop.call_later(LOOK_S, _look_again)
 
 
 def _look_again() -> None:
-    global _bell
-    if _loop is None or _bell is None:
+    global _next_look
+    _next_look = None
+    if not _tails:
+        _take_bell_down()
         return
-    hung = wakeup.hung(_bell, wakeup.OUTPUT)
-    if hung is not _bell:
-        _loop.remove_reader(_bell)
-        _bell.close()
-        _bell = hung
-        _loop.add_reader(_bell, _on_bell)
     for tail in _tails.values():
         tail.wake()
-    _look_in(LOOK_S if _tails else IDLE_LOOK_S)
+    _listen()
+
+
+def _hang_bell(loop: asyncio.AbstractEventLoop) -> None:
+    # Where it cannot be hung, as on a read-only disk, the looks do for it.
+    global _bell
+    hung = wakeup.hung(_bell, wakeup.OUTPUT)
+    if hung is None or hung is _bell:
+        return
+    _take_bell_down()
+    _bell = hung
+    loop.add_reader(_bell, _on_bell)
+
+
+def _take_bell_down() -> None:
+    global _bell
+    if _bell is None:
+        return
+    if _loop is not None:
+        _loop.remove_reader(_bell)
+    _bell.close()
+    _bell = None

@@ -28,7 +28,7 @@ def pause_all(*, by: str, now: datetime, until: datetime | None = None) -> Pause
     Raise TimingError (field `until`) for a time that has passed.
     """
     if until is not None and until <= now:
-        raise TimingError("until", "the pause would be over already: name a time to come")
+        raise TimingError("until", "The pause would be over already: name a time to come")
     current = current_pause(now)
     since = current.since if current else now
     values = {"since": since, "until": until, "by": by}

@@ -360,7 +360,7 @@ def _set_pause(schedule: Schedule, stored: dict[str, Any], now: datetime) -> Non
         schedule.paused_at = began
         return
     if until is not None and until <= now:
-        sentence = "the pause would be over already: name a time to come"
+        sentence = "The pause would be over already: name a time to come"
         raise TimingError("paused_until", sentence)
     if was_open:
         schedule.paused_at = began

@@ -148,7 +148,7 @@ def _split(text: str) -> list[str]:
     fields = re.split("[ \t]+", _without_alias(text.strip(" \t")))
     if fields == [""]:
         hint = "use five fields such as `30 4 * * *`, or `@daily`"
-        raise TimingError("cron", f"the expression is empty: {hint}")
+        raise TimingError("cron", f"The expression is empty: {hint}")
     if len(fields) == 6 and _YEAR.fullmatch(fields[5]):
         raise TimingError(
             "cron", f"6 fields begin with the second: for a year write all 7, `0 {_excerpt(text)}`"
@@ -297,7 +297,7 @@ def _read_number(text: str) -> int:
 
 
 def _refusal(field: CronField, term: str, hint: str) -> TimingError:
-    return TimingError("cron", f"{field.title} {_excerpt(term) or 'is empty'}: {hint}")
+    return TimingError("cron", f"{field.title.capitalize()} {_excerpt(term) or 'is empty'}: {hint}")
 
 
 # The start of a text, safe to print in one line.

@@ -66,9 +66,9 @@ def check(timing: Timing) -> None:
         )
     if not 0 <= timing.jitter_s <= MAX_JITTER_S:
         hint = f"use 0-{MAX_JITTER_S} seconds"
-        raise TimingError("jitter_s", f"a jitter of {timing.jitter_s} s: {hint}")
+        raise TimingError("jitter_s", f"A jitter of {timing.jitter_s} s: {hint}")
     if timing.start_at and timing.end_at and timing.end_at < timing.start_at:
-        raise TimingError("end_at", "the end lies before the start")
+        raise TimingError("end_at", "The end lies before the start")
 
 
 def next_after(timing: Timing, instant: datetime) -> datetime | None:
@@ -180,13 +180,13 @@ def _nominal(timing: Timing) -> DueTimes:
         return Single(at=_single_instant(timing))
     if timing.kind == "startup":
         return Single(at=None)
-    raise TimingError("kind", f"kind `{timing.kind[:20]}`: use cron, interval, once or startup")
+    raise TimingError("kind", f"Kind `{timing.kind[:20]}`: use cron, interval, once or startup")
 
 
 def _single_instant(timing: Timing) -> datetime:
     at = timing.at
     if at is None:
-        raise TimingError("at", f"the date and time is missing: use for example {_EXAMPLE}")
+        raise TimingError("at", f"The date and time is missing: use for example {_EXAMPLE}")
     if at.utcoffset() is None:
         raise TimingError(
             "at", f"{at.isoformat()} has no offset from UTC: use for example {_EXAMPLE}"
@@ -212,7 +212,7 @@ def _interval(timing: Timing) -> Interval:
 
 
 def _interval_refusal(problem: str) -> TimingError:
-    return TimingError("every_s", f"the interval {problem}: use 1-{MAX_INTERVAL_S} seconds")
+    return TimingError("every_s", f"The interval {problem}: use 1-{MAX_INTERVAL_S} seconds")
 
 
 def _describe_interval(every_s: int) -> str:

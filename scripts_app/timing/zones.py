@@ -61,7 +61,7 @@ def zone_of(name: str) -> ZoneInfo:
     hint = "use an IANA name such as `Europe/Berlin` or `UTC`"
     if close:
         hint = f"did you mean `{names[close[0]]}`?"
-    raise TimingError("timezone", f"there is no time zone `{name[:64]}`: {hint}")
+    raise TimingError("timezone", f"There is no time zone `{name[:64]}`: {hint}")
 
 
 def forget_changed() -> list[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
 from scripts_app import validation
 from scripts_app.diagnostics import encoding, syntax
@@ -60,7 +62,10 @@ def save(
                 author=author,
                 note=note,
             )
-            Script.objects.filter(pk=script.pk).update(version=script.version, updated_at=now)
+            # `now` is when the request came: a script that was created in it is a moment younger.
+            changed_at = Greatest(Value(now), F("created_at"))
+            rows = Script.objects.filter(pk=script.pk)
+            rows.update(version=script.version, updated_at=changed_at)
         elif script.version.syntax_error != content.syntax_error:
             # The same text, but the Python is another by now, or could not be started before.
             script.version.syntax_error = content.syntax_error

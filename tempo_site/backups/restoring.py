@@ -28,6 +28,7 @@ NEEDED = (
     "search",
 )  # folders that take the place of the present ones, empty where need be
 UPLOADED = "uploaded"
+LOCKS = ("service.lock", "engine.lock")
 LEFT_BY_A_TRY = ("run", replacing.FOLDER)  # the second one of a try that was killed
 
 
@@ -144,11 +145,12 @@ def other_machine(manifest: dict[str, Any]) -> str:
 @contextmanager
 def _nobody_at_work(data: Path) -> Iterator[None]:
     bells = data / "run"
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    bells.mkdir(mode=0o700, exist_ok=True)
+    made = [folder for folder in (bells, data, *data.parents) if not folder.exists()]
     locks = []
     try:
-        for name in ("service.lock", "engine.lock"):
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        bells.mkdir(mode=0o700, exist_ok=True)
+        for name in LOCKS:
             locks.append(
                 os.open(bells / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             )
@@ -156,9 +158,23 @@ def _nobody_at_work(data: Path) -> Iterator[None]:
         yield
     except BlockingIOError:
         raise BackupFailed(IN_USE) from None
+    except BaseException:
+        if not replacing.is_begun(data):
+            _remove_made(made, bells)  # while the locks are held
+        raise
     finally:
         for lock in locks:
             os.close(lock)
+
+
+def _remove_made(folders: list[Path], bells: Path) -> None:
+    # One that is not empty any more belongs to somebody else, and so do those above it.
+    with contextlib.suppress(OSError):
+        if bells in folders:
+            for name in LOCKS:
+                (bells / name).unlink(missing_ok=True)
+        for folder in folders:
+            folder.rmdir()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from django.shortcuts import resolve_url
 from twisted.internet import reactor
 from twisted.internet.interfaces import IDelayedCall
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from twisted.web.http import RESPONSES
+from twisted.web.http import RESPONSES, HTTPChannel
 
 from runs_app.url_triggers import senders
 from tempo_site import asgi
@@ -43,6 +43,8 @@ ERRORS = {
     429: ("too_many_requests", "Too many connections are open from your address."),
     404: ("not_found", senders.NOT_HERE),
     413: ("too_large", "The request is too large."),
+    414: ("too_large", "The address is too long.\nhint: at most 16 KB"),
+    431: ("too_large", "A header of the request is too long.\nhint: at most 16 KB"),
     503: ("unavailable", "Large requests cannot be taken now."),
 }
 
@@ -184,18 +186,14 @@ class BoundedRequest(WebRequest):
         self.large_bodies.discard(self)
         self.unproven_bodies.discard(self)
 
-    # Answer and say that nothing more follows. Closing at once would reset the connection under the answer.
     def _refuse(self, status: int) -> None:
         self._is_refused = True
         self._leave_places()
         self._held = []
         self.content.truncate(0)
         self.requestHeaders.removeHeader(b"Expect")  # Twisted would ask for the body
-        transport = self.channel.transport
-        transport.resumeProducing()
-        transport.write(refusal(status, self._target))
-        transport.loseWriteConnection()
-        reactor.callLater(LINGER_S, transport.abortConnection)
+        self.channel.transport.resumeProducing()
+        _answer_last(self.channel.transport, refusal(status, self._target))
 
     # --- the answer --------------------------------------------------------------------------------------------------
     async def wait_until_taken(self) -> None:
@@ -236,7 +234,21 @@ class BoundedRequest(WebRequest):
         super().finish()
 
 
+class BoundedChannel(HTTPChannel):
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse an address or a header of more than 16 KB, which Twisted would close without a word."""
+        # There is a request as soon as its first line has been read.
+        if self.requests:
+            answer = refusal(431, self._path)
+        else:
+            answer = refusal(414, line.partition(b" ")[2])
+        self.dataReceived = _drop
+        _answer_last(self.transport, answer)
+
+
 class BoundedFactory(HTTPFactory):
+    protocol = BoundedChannel
+
     def startFactory(self) -> None:
         """Keep no log: Twisted would note the time for it once a second, and make a line of each request."""
 
@@ -309,8 +321,19 @@ def _places(host: str) -> int:
     return MAX_CONNECTIONS
 
 
+# Say that nothing more follows, and close later: at once would reset the connection under the answer.
+def _answer_last(transport: Any, answer: bytes) -> None:
+    transport.write(answer)
+    transport.loseWriteConnection()
+    reactor.callLater(LINGER_S, transport.abortConnection)
+
+
+def _drop(_data: bytes) -> None:
+    pass
+
+
 def refusal(status: int, target: bytes) -> bytes:
-    """Return the whole answer to a body that is not taken.
+    """Return the whole answer to a request that is not taken.
 
     For programs JSON in the API's error shape; a page leads to the log-in, or says a sentence.
     """

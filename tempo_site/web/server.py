@@ -17,7 +17,7 @@ from daphne.server import Server, twisted_loop
 from django.db import connections
 from twisted.internet import reactor
 
-from runs_app import launcher_client, wakeup
+from runs_app import launcher_client
 from runs_app.engine.engine import DataFolderInUse, Engine
 from runs_app.output import live
 from runs_app.url_triggers import waiting
@@ -93,7 +93,7 @@ class WebServer(Server):
 
     def _open(self) -> None:
         try:
-            live.attach(twisted_loop, wakeup.listen(wakeup.OUTPUT))
+            live.attach(twisted_loop)
             listener = socket.socket(fileno=os.dup(LISTEN_FD))
             listener.setblocking(False)
             factory = BoundedConnections(BoundedFactory(self))

@@ -53,7 +53,7 @@ def create_script(service: Service, screen: Page) -> None:
     screen.fill("[name=folder]", "Ops/Nightly")
     type_code(screen, CODE)
     fill_schedule(screen, 0, cron="0 2 * * *")
-    screen.click(".add-row a")
+    screen.get_by_role("button", name="Add another schedule", exact=True).click()
     fill_schedule(screen, 1, cron="0 24 * * *")
     screen.click("[name=_save]")
 

@@ -1,7 +1,7 @@
 """The schedule builder in a real browser, on a real Tempo."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.pages.browser import LIMIT_MS
 from tests.service import Service, wait_for
@@ -12,6 +12,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("chromium")]
 def choose(screen: Page, name: str, value: str) -> None:
     """Choose a radio button by its words' place: the button itself lies invisible over them."""
     screen.locator(f'label:has([name="{name}"][value="{value}"])').click()
+
+
+def middle_of(part: Locator) -> float:
+    box = part.bounding_box()
+    assert box
+    return box["y"] + box["height"] / 2
 
 
 def test_a_schedule_made_in_the_builder_fires_while_one_watches(
@@ -48,7 +54,7 @@ def test_line_boxes_and_plain_choices_stay_in_step_and_the_server_has_the_word(
     expect(boxes.last).to_have_value("1-4")
     boxes.first.fill("60")
     expect(line).to_have_value("60 9 * * 1-4")
-    expect(screen.locator("#errors-cron")).to_have_text("minute 60: use 0-59")
+    expect(screen.locator("#errors-cron")).to_have_text("Minute 60: use 0-59")
     expect(line).to_have_attribute("aria-invalid", "true")
     line.fill("@monthly")
     expect(screen.locator("#errors-cron")).to_be_empty()
@@ -122,7 +128,10 @@ def test_everything_is_paused_and_resumed_from_wherever_one_is(
     slug = service.make_script("Clock", "print('tick')\n")
     schedule = service.post(f"/scripts/{slug}/schedules", {"kind": "interval", "every_s": 1})
     screen.goto(f"{service.url}/scripts/{slug}/schedule/")
-    screen.get_by_role("link", name="Pause everything…").click()
+    pause = screen.get_by_role("link", name="Pause everything…")
+    add = screen.get_by_role("link", name="Add a schedule", exact=True)
+    assert abs(middle_of(pause) - middle_of(add)) < 1
+    pause.click()
     screen.get_by_role("button", name="Until further notice").click()
     banner = screen.locator(".banner.is-paused")
     expect(banner).to_contain_text("All schedules are paused until further notice, by ann")

@@ -64,7 +64,7 @@ def test_set_up_write_run_schedule_watch(fresh: Service, look: Look) -> None:
         schedule_every_two_seconds(page)
         page.locator("live-list").get_by_role("link", name=re.compile(r"^#\d+$")).first.click()
         expect(page.locator("[data-console]")).to_contain_text(FIRST_LINE)
-        expect(page.locator("[data-facts]")).to_contain_text("schedule")
+        expect(page.locator("[data-facts]")).to_contain_text("Schedule")
         page.goto(fresh.url)
         expect(page.locator(".steps")).to_have_count(0)  # all three are done
         expect(page.locator(".is-due")).to_contain_text("Greeting")

@@ -53,7 +53,7 @@ def talk(path: str, body: Talk) -> Any:
     """Open a WebSocket at `path`, let `body` talk, close it; returns what `body` returned."""
 
     async def whole() -> Any:
-        live._loop = asyncio.get_running_loop()
+        live.attach(asyncio.get_running_loop())
         socket = WebsocketCommunicator(URLRouter(websocket_urlpatterns), path)
         socket.scope["caller"] = auth.Caller(name="user 1")
         accepted, _ = await socket.connect(LIMIT_S)
@@ -62,11 +62,9 @@ def talk(path: str, body: Talk) -> Any:
             return await body(socket)
         finally:
             await socket.disconnect()
+            live.detach()
 
-    try:
-        return async_to_sync(whole)()
-    finally:
-        live._loop = None  # it is closed now
+    return async_to_sync(whole)()
 
 
 async def frame(socket: WebsocketCommunicator) -> tuple[dict[str, Any], str]:

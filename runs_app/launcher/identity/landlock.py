@@ -1,6 +1,5 @@
 """Landlock: a process gives up all paths but a list, with all later children, for ever (landlock(7))."""
 
-import contextlib
 import errno
 import functools
 import os
@@ -92,18 +91,22 @@ def make(
     version = abi()
     rights = _rights(version)
     rules_fd = prctl.system_call(_CREATE_RULESET, *_attributes(version, rights))
-    system_read, system_write = system_paths()
-    kept = _Closed.of(closed)
-    for path in (*system_read, _resolver(), *read):
-        _allow(rules_fd, path, READ & rights, kept)
-    for path in (*system_write, *write):
-        _allow(rules_fd, path, WRITE & rights, kept)
-    if shared.read or shared.write:
-        refused = list(map(folders.real_path, (*shared.refused, *NEVER_SHARED)))
-        for path in shared.read:
-            _allow_shared(rules_fd, path, READ & rights, refused)
-        for path in shared.write:
-            _allow_shared(rules_fd, path, WRITE & rights, refused)
+    try:
+        system_read, system_write = system_paths()
+        kept = _Closed.of(closed)
+        for path in (*system_read, _resolver(), *read):
+            _allow(rules_fd, path, READ & rights, kept)
+        for path in (*system_write, *write):
+            _allow(rules_fd, path, WRITE & rights, kept)
+        if shared.read or shared.write:
+            refused = list(map(folders.real_path, (*shared.refused, *NEVER_SHARED)))
+            for path in shared.read:
+                _allow_shared(rules_fd, path, READ & rights, refused)
+            for path in shared.write:
+                _allow_shared(rules_fd, path, WRITE & rights, refused)
+    except OSError:
+        os.close(rules_fd)
+        raise
     return rules_fd
 
 
@@ -147,10 +150,10 @@ class _Closed(NamedTuple):
         return closed
 
 
-def _allow(rules_fd: int, path: str, rights: int, closed: _Closed) -> None:
+def _allow(rules_fd: int, path: str, rights: int, closed: _Closed, flags: int = 0) -> None:
     # The path itself, or its entries beside the way to a closed folder.
     try:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC | flags)
     except OSError:
         return  # not there, or not for us: nothing to open
     try:
@@ -162,11 +165,17 @@ def _allow(rules_fd: int, path: str, rights: int, closed: _Closed) -> None:
             return
     finally:
         os.close(fd)
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(place):
-            # A link may lead to a closed folder; where it leads otherwise has its own name.
-            if not entry.is_symlink():
-                _allow(rules_fd, entry.path, rights, closed)
+    for entry in _entries(place):
+        # A link may lead to a closed folder; where it leads otherwise has its own name.
+        if not entry.is_symlink():
+            _allow(rules_fd, entry.path, rights, closed, os.O_NOFOLLOW)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except OSError:
+        return []
 
 
 # By the descriptor: a link that is put in its way meanwhile leads nowhere else.

@@ -7,6 +7,10 @@ _NO_NAME = (
     "hint: an admin installs nss_wrapper (Debian: `libnss-wrapper`) and starts Tempo again"
 )
 _DISK_FULL = "There was no room left on a disk that it wrote to"
+_READ_ONLY = (
+    "It wrote to a file system that is read-only\n"
+    "hint: an admin mounts it writable, for Tempo's container, too; a disk that fails becomes read-only by itself"
+)
 _TWO_DISKS = (
     "A file cannot be renamed to there: that is another disk, or a folder with other rights\n"
     "hint: use `shutil.move`"
@@ -46,6 +50,7 @@ _CLUES = (
         ),
         _DISK_FULL,
     ),
+    (re.compile(r"Read-only file system"), _READ_ONLY),
     (re.compile(r"Invalid cross-device link"), _TWO_DISKS),
     (
         re.compile(r"Bad owner or permissions on|bad permissions$|UNPROTECTED PRIVATE KEY"),

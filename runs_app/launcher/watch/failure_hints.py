@@ -21,13 +21,11 @@ _LIMITS = {
     "open_files": re.compile(r"^OSError: \[Errno 24\] |: Too many open files$"),
 }
 _DENIED = re.compile(
-    r"^(?:PermissionError: \[Errno 13\] Permission denied|OSError: \[Errno 30\] Read-only file system): "
+    r"^PermissionError: \[Errno 13\] Permission denied: "
     r"(['\"])(?P<path>.+?)\1(?: -> (['\"])(?P<target>.+?)\3)?$"
 )
 # As shells and their tools say it: `cp: cannot create regular file '/x': Permission denied`.
-_CHILD_DENIED = re.compile(
-    r"(?:^|[\s'\"‘])(?P<path>(?:/|\./)[^'\"’:]*)['\"’]?: (?:Permission denied|Read-only file system)$"
-)
+_CHILD_DENIED = re.compile(r"(?:^|[\s'\"‘])(?P<path>(?:/|\./)[^'\"’:]*)['\"’]?: Permission denied$")
 _NO_MODULE = re.compile(r"\bNo module named (['\"]?)(?P<name>[\w.]+)\1$")
 # The child's own words stand among the lines before these.
 _CHILD_FAILED = re.compile(

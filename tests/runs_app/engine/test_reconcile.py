@@ -21,7 +21,7 @@ from runs_app.engine import reconcile
 from runs_app.execution import execution
 from runs_app.history import history
 from runs_app.launcher import locks
-from runs_app.models import Run, RunQuerySet
+from runs_app.models import Run
 from runs_app.new_runs import schedule_updates
 from runs_app.output import log
 from runs_app.signals import run_finished
@@ -476,15 +476,14 @@ def test_an_order_is_forgotten_with_its_run_and_not_before(
     for run in (ended, going):
         execution.hand_over(run, now=timezone.now())
     execution.cancel(ended, by="ann", now=timezone.now())
-    honest = RunQuerySet.under_way
 
-    def under_way_while_another_thread_hands_over(rows: RunQuerySet) -> RunQuerySet:
-        found = honest(rows).exclude(pk=late.pk)  # read before that one was admitted
+    def rows_while_another_thread_hands_over() -> list[Run]:
+        found = list(Run.objects.under_way().exclude(pk=late.pk))  # read before it was admitted
         execution.hand_over(late, now=timezone.now())
         return found
 
-    monkeypatch.setattr(RunQuerySet, "under_way", under_way_while_another_thread_hands_over)
-    execution.forget_ended()
+    monkeypatch.setattr(reconcile._UNDER_WAY, "rows", rows_while_another_thread_hands_over)
+    reconcile.sweep(now=timezone.now())
     assert [execution.was_accepted(run) for run in (ended, going, late)] == [False, True, True]
 
 

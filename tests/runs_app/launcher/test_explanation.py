@@ -9,6 +9,7 @@ import pytest
 from runs_app.launcher.spec import Limits, Spec
 from runs_app.launcher.watch.explanation import explain
 from runs_app.launcher.watch.verdict import Cause, ExitFacts
+from tests import mounts
 from tests.runs_app.launcher.confined import IS_ROOT, ORDINARY, STRONG, Place, opened
 from tests.runs_app.launcher.harness import LauncherHarness, wait_for
 
@@ -277,6 +278,20 @@ def test_its_own_file_that_is_no_program_is_told_how_to_become_one(place: Place)
 
     assert message.startswith("The mode of `./tool` does not allow that")
     assert "os.chmod" in message
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can mount")
+@pytest.mark.parametrize(
+    "code",
+    ["open('disk/x', 'w')", of_a_child("cp /etc/hostname disk/x; cp /etc/hostname ./disk/y")],
+)
+def test_a_read_only_file_system_is_not_taken_for_a_closed_path(place: Place, code: str) -> None:
+    disk = place.files() / "disk"
+    disk.mkdir(exist_ok=True)
+    with mounts.read_only(disk):
+        message: str = place.told(code, flags="")["message"]
+
+    assert message.startswith("It wrote to a file system that is read-only\nhint: ")
 
 
 @pytest.mark.parametrize(

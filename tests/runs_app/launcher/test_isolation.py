@@ -347,6 +347,5 @@ for name in ("data/secret_key", "link/secret_key", "notes/../data/secret_key", "
     except PermissionError:
         pass
 """
-    if not place.mode.has_landlock:
-        pytest.skip("without Landlock there is no list of paths")
-    assert place.output(code, write=[str(place.files()), str(place.base)]) == ""
+    is_closed = place.output(code, write=[str(place.files()), str(place.base)]) == ""
+    assert is_closed or not place.mode.has_landlock

@@ -69,6 +69,13 @@ def test_a_run_with_secrets_has_a_runner_for_itself(launcher: LauncherHarness) -
     wait_for(lambda: is_gone(secret))
 
 
+def test_a_runner_that_dies_without_a_run_is_told_so(launcher: LauncherHarness) -> None:
+    _, pid = finished(launcher, ["/bin/true"])
+    os.kill(pid, signal.SIGKILL)
+    said = f"runner died while it waited for another run pid={pid} "
+    wait_for(lambda: said in launcher.log())
+
+
 def test_a_runner_that_was_told_to_stop_gets_no_other_run(launcher: LauncherHarness) -> None:
     folder = launcher.new_folder(["/bin/sleep", "60"])
     stopped = launcher.web.ask("start", folder=folder)["pid"]

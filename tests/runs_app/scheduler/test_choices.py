@@ -248,7 +248,7 @@ def test_a_schedule_whose_zone_has_gone_is_put_aside_at_the_start() -> None:
     lost.refresh_from_db()
     good.refresh_from_db()
 
-    assert lost.alarm is None and "there is no time zone `Mars/Olympus`" in lost.message
+    assert lost.alarm is None and "There is no time zone `Mars/Olympus`" in lost.message
     assert good.alarm is not None and good.message == ""
 
 

@@ -263,7 +263,7 @@ def test_reboot_means_the_start_of_tempo() -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("0 25 * * * a", "hour 25"),
+        ("0 25 * * * a", "Hour 25"),
         ("0 0 30 2 * a", "never happens"),
         ("@fortnightly a", "not an alias"),
         ("CRON_TZ=Mars/Base\n0 5 * * * a", "Mars/Base"),

@@ -50,7 +50,7 @@ def test_without_a_terminal_it_only_shows(file: Path, monkeypatch: pytest.Monkey
     table = [re.split(" {2,}", line) for line in text.splitlines()]
     assert ["1", "backup", "At 02:30", "UTC", "its code, copied"] in table
     assert ["2", "other", "At start-up", "-", "not Python: a starter that calls it"] in table
-    assert "line 3: no schedule: minute 61: use 0-59" in text
+    assert "line 3: no schedule: Minute 61: use 0-59" in text
     assert "line 4: no line of a crontab" in text
     assert "add --yes" in text and not Script.objects.exists()
 

@@ -50,29 +50,29 @@ def test_it_refuses_dates_which_no_calendar_has(text: str) -> None:
 @each_row(
     ("text", "start"),
     [
-        ("0 24 * * *", "hour 24: use 0-23"),
-        ("60 * * * *", "minute 60: use 0-59"),
-        ("60 0 * * * *", "second 60: use 0-59"),
-        ("0 0 32 * *", "day of month 32: use 1-31 or L"),
-        ("0 0 * 0 *", "month 0: use 1-12 or JAN-DEC"),
-        ("0 0 * * 8", "day of week 8: use 0-7 or SUN-SAT"),
-        ("0 0 * * MON#6", "day of week MON#6: use 1-5 after `#`"),
-        ("0 0 * * MON#99999", "day of week MON#99999: use 1-5 after `#`"),
-        ("0 0 * * 8L", "day of week 8L: use 0-7"),
-        ("0 22-2 * * *", "hour 22-2: a range runs upwards, so write 22-23,0-2"),
-        ("0 0 * * FRI-SUN", "day of week FRI-SUN: a range runs upwards, so write 5-7"),
-        ("*/0 * * * *", "minute */0: use a step of 1-9999"),
-        ("*/10000 * * * *", "minute */10000: use a step of 1-9999"),
-        ("5, * * * *", "minute is empty: use 0-59"),
-        ("0 0 * jan-foo *", "month jan-foo: use 1-12"),
-        ("0 0 mon * *", "day of month mon: use 1-31"),
-        ("0 0 L-31 * *", "day of month L-31: use 1-30 after `L-`"),
-        ("0 0 W * *", "day of month W: use 1-31 or L"),
-        ("0 0 32W * *", "day of month 32W: use 1-31 or L"),
-        ("0 0 * * L", "day of week L: use 0-7"),
-        ("0 0 ? * MON", "day of month ?: use 1-31"),
+        ("0 24 * * *", "Hour 24: use 0-23"),
+        ("60 * * * *", "Minute 60: use 0-59"),
+        ("60 0 * * * *", "Second 60: use 0-59"),
+        ("0 0 32 * *", "Day of month 32: use 1-31 or L"),
+        ("0 0 * 0 *", "Month 0: use 1-12 or JAN-DEC"),
+        ("0 0 * * 8", "Day of week 8: use 0-7 or SUN-SAT"),
+        ("0 0 * * MON#6", "Day of week MON#6: use 1-5 after `#`"),
+        ("0 0 * * MON#99999", "Day of week MON#99999: use 1-5 after `#`"),
+        ("0 0 * * 8L", "Day of week 8L: use 0-7"),
+        ("0 22-2 * * *", "Hour 22-2: a range runs upwards, so write 22-23,0-2"),
+        ("0 0 * * FRI-SUN", "Day of week FRI-SUN: a range runs upwards, so write 5-7"),
+        ("*/0 * * * *", "Minute */0: use a step of 1-9999"),
+        ("*/10000 * * * *", "Minute */10000: use a step of 1-9999"),
+        ("5, * * * *", "Minute is empty: use 0-59"),
+        ("0 0 * jan-foo *", "Month jan-foo: use 1-12"),
+        ("0 0 mon * *", "Day of month mon: use 1-31"),
+        ("0 0 L-31 * *", "Day of month L-31: use 1-30 after `L-`"),
+        ("0 0 W * *", "Day of month W: use 1-31 or L"),
+        ("0 0 32W * *", "Day of month 32W: use 1-31 or L"),
+        ("0 0 * * L", "Day of week L: use 0-7"),
+        ("0 0 ? * MON", "Day of month ?: use 1-31"),
         ("0 0 0 1 1 * 2030 x", "8 fields: use 5"),
-        ("0 0 0 1 1 * 1969", "year 1969: use 1970-2099"),
+        ("0 0 0 1 1 * 1969", "Year 1969: use 1970-2099"),
         (
             "0 0 1 1 * 2030",
             "6 fields begin with the second: for a year write all 7, `0 0 0 1 1 * 2030`",
@@ -80,8 +80,8 @@ def test_it_refuses_dates_which_no_calendar_has(text: str) -> None:
         ("@reboot", "`@reboot` is not a time of day: use the kind `startup`"),
         ("@fortnightly", "`@fortnightly` is not an alias: use @hourly, @daily"),
         ("0 0\n* * *", "4 fields"),
-        ("", "the expression is empty"),
-        (" \t ", "the expression is empty"),
+        ("", "The expression is empty"),
+        (" \t ", "The expression is empty"),
     ],
 )
 def test_its_refusal_names_field_and_remedy(text: str, start: str) -> None:
@@ -108,6 +108,7 @@ def test_it_either_understands_a_text_or_raises_its_own_error(text: str) -> None
         rule.check(rule.Timing(kind="cron", cron=text))
     except rule.TimingError as error:
         assert error.field == "cron"
+        assert str(error)[0].isupper() or not str(error)[0].isalpha()
     else:
         assert cron_words.describe(text)
 

@@ -70,15 +70,15 @@ def test_it_refuses_what_the_zone_skips_every_year() -> None:
 @pytest.mark.parametrize(
     ("zone", "sentence"),
     [
-        ("Europe/Berln", "there is no time zone `Europe/Berln`: did you mean `Europe/Berlin`?"),
-        ("europe/berlin", "there is no time zone `europe/berlin`: did you mean `Europe/Berlin`?"),
+        ("Europe/Berln", "There is no time zone `Europe/Berln`: did you mean `Europe/Berlin`?"),
+        ("europe/berlin", "There is no time zone `europe/berlin`: did you mean `Europe/Berlin`?"),
         ("../../etc/passwd", "use an IANA name"),
         ("/etc/localtime", "use an IANA name"),
-        ("right/UTC", "there is no time zone"),
-        ("Europe", "there is no time zone"),
+        ("right/UTC", "There is no time zone"),
+        ("Europe", "There is no time zone"),
         ("", "use an IANA name"),
         ("x" * 160_000, "use an IANA name"),
-        ("U\x00", "there is no time zone"),
+        ("U\x00", "There is no time zone"),
     ],
 )
 @each_row("kind", ["cron", "startup"])

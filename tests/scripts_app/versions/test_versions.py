@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from scripts_app import scripts
 from scripts_app.models import Environment, Script, Version
@@ -37,7 +38,19 @@ def test_each_save_gets_the_next_number(script: Script, user: User) -> None:
     version = save(script, code="print(2)\n", author=user, note="faster")
     assert (version.number, version.author, version.note) == (2, user, "faster")
     script.refresh_from_db()
-    assert (script.version, script.updated_at) == (version, NOW)
+    assert (script.version, script.updated_at) == (version, max(NOW, script.created_at))
+
+
+def test_a_script_is_never_changed_before_it_was_created() -> None:
+    before = timezone.now()
+    script = scripts.create(name="Hello", code="print(1)\n", by=None, now=before)
+    script.refresh_from_db()
+    assert before <= script.created_at <= script.updated_at
+    later = script.created_at + timedelta(hours=1)
+    content = versions.check(code="print(2)\n", requirements="", python_version="")
+    versions.save(script, content, author=None, now=later)
+    script.refresh_from_db()
+    assert script.updated_at == later
 
 
 def test_identical_content_returns_the_current_version(script: Script) -> None:

@@ -73,7 +73,7 @@ def test_a_preview_shows_everything_and_makes_nothing(admin: Client, file: Path)
         "print(&#x27;what it says&#x27;)",
         "At start-up",
         "because of <code>|</code>",
-        "minute 61: use 0-59",
+        "Minute 61: use 0-59",
         "Nothing: no line of a crontab",
     ):
         assert words in shown

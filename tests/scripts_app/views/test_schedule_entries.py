@@ -67,7 +67,7 @@ def test_a_schedule_is_switched_off_and_on_where_it_stands(browser: Client) -> N
 def test_deleting_asks_first_and_names_the_rhythm(browser: Client) -> None:
     schedule = make_schedule(every_s=90)
     address = reverse("schedule-delete", args=[schedule.script.slug, schedule.pk])
-    assert "Delete “Every 90 seconds”?" in browser.get(address).content.decode()
+    assert "Delete “<bdi>Every 90 seconds</bdi>”?" in browser.get(address).content.decode()
     assert browser.post(address).headers["Location"] == tab_of(schedule)
     assert not Schedule.objects.exists()
 

@@ -16,8 +16,8 @@ from tests.rows import each_row
 from tests.scripts_app.views.schedule_form import FORM, edit_of, tab_of
 
 REFUSED = [
-    ({"cron": "0 24 * * *"}, "cron", "hour 24: use 0-23"),
-    ({"cron": "60 * * * *"}, "cron", "minute 60: use 0-59"),
+    ({"cron": "0 24 * * *"}, "cron", "Hour 24: use 0-23"),
+    ({"cron": "60 * * * *"}, "cron", "Minute 60: use 0-59"),
     ({"cron": "0 0 30 2 *"}, "cron", "never happens"),
     ({"cron": "9" * 160_000}, "cron", "at most 400 characters"),
     ({"cron": ""}, "cron", "is empty"),
@@ -51,7 +51,7 @@ REFUSED = [
     (
         {"start_at": "2999-02-01T00:00", "end_at": "2999-01-01T00:00"},
         "end_at",
-        "the end lies before the start",
+        "The end lies before the start",
     ),
     ({"end_at": "2001-01-01T00:00"}, "end_at", "in the past"),
     ({"overlap": "dance"}, "overlap", "not one of the available choices"),

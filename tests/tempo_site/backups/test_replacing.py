@@ -277,6 +277,19 @@ def test_a_disk_that_is_full_changes_nothing(
     assert creation.WORK not in {path.name for path in present.iterdir()}
 
 
+@pytest.mark.parametrize("left", [0.0, 0.5])
+def test_a_damaged_backup_leaves_nothing_in_a_new_place(source: Source, left: float) -> None:
+    (source.files / "noise").write_bytes(random.Random(7).randbytes(300_000))
+    backup = source.back_up()
+    os.truncate(backup, int(backup.stat().st_size * left))
+    new, empty = source.folder.with_name("new"), source.folder.with_name("empty")
+    empty.mkdir()
+    for place in (new / "data", empty):
+        with pytest.raises(BackupFailed):
+            restoring.restore(backup, place, passphrase="", now=timezone.now())
+    assert (new.exists(), list(empty.iterdir())) == (False, [])
+
+
 @pytest.mark.parametrize("name", ["service.lock", "engine.lock"])
 def test_a_tempo_that_runs_is_not_replaced_under_its_feet(
     source: Source, present: Path, name: str

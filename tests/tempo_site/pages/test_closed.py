@@ -10,7 +10,14 @@ from django.urls.resolvers import RoutePattern
 from tests.factories import make_run, make_schedule, make_script
 
 OPEN = {"/login/", "/logout/"}  # the log-in page itself, and the way out
-SAMPLES = {"slug": "hello-world", "int": "1", "str": "1", "path": "1", "drf_format_suffix": ".json"}
+SAMPLES = {
+    "slug": "hello-world",
+    "int": "1",
+    "str": "1",
+    "path": "1",
+    "anypath": "1",
+    "drf_format_suffix": ".json",
+}
 REFUSALS = {401, 403, 404, 405}
 
 

@@ -189,6 +189,26 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(running: Service) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/login/?" + "a" * MB, [], b"414"),
+        ("/api/v1/scripts?" + "a" * 17 * KB, [], b"414"),
+        ("/api/v1/scripts", ["Cookie: " + "a" * MB], b"431"),
+    ],
+)
+def test_a_line_that_is_too_long_is_answered(
+    running: Service, path: str, headers: list[str], status: bytes
+) -> None:
+    with connect(running, "GET", path, *headers) as connection:
+        head, _, body = all_of(connection).partition(b"\r\n\r\n")
+    assert head.split()[1] == status and b"Connection: close" in head
+    assert b"too long" in body and b"at most 16 KB" in body
+    if path.startswith("/api/"):
+        assert json.loads(body)["error"]["code"] == "too_large"
+
+
+@pytest.mark.slow
 def test_who_asks_first_is_refused_instead_of_being_asked_to_send(running: Service) -> None:
     headers = (f"Content-Length: {CEILING + 1}", "Expect: 100-continue")
     with connect(running, "POST", "/api/v1/scripts", *headers) as connection:
