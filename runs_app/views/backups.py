@@ -95,8 +95,8 @@ def backup_restore(request: auth.SignedInRequest, name: str) -> HttpResponse:
     form = RestoreForm(request.POST or None)
     if not form.is_valid():
         counts = {
-            "scripts": Script.objects.present().count(),
-            "runs": Run.objects.scripts().count(),
+            "scripts": Script.objects.count(),  # all, as a backup counts its own
+            "runs": Run.objects.count(),
         }
         context = {"row": row, "form": form, "now": timezone.now(), **counts}
         context["other_machine"] = restoring.other_machine(row.facts)

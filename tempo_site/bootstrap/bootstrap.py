@@ -43,7 +43,7 @@ def prepare(say: Say) -> None:
 
 
 def finish_restore(say: Say) -> None:
-    """Do what is left of a restore that was broken off. Raises CommandError."""
+    """Do what is left of a restore: of the page's all, of one that was broken off the rest. Raises CommandError."""
     if not replacing.is_begun(paths.data()):
         return
     try:
@@ -52,7 +52,7 @@ def finish_restore(say: Say) -> None:
         raise CommandError(
             f"A restore was broken off and cannot be finished: {error}\nhint: mend that, and start Tempo again"
         ) from error
-    say("A restore that was broken off is finished.")
+    say("What was restored is in its place.")
 
 
 def create_admin(say: Say) -> None:

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.generator import files
 from tests.service import ROOT, free_port, wait_for
 
-BASE = "python:3.12-slim"
+BASE, TAG = "python:3.12-slim", "pyscheduler:latest"
+CLOSED = ("--read-only", "--tmpfs=/tmp", "--security-opt=no-new-privileges", "--cap-drop=ALL")
+CAPABILITIES = tuple(f"--cap-add={name}" for name in files.facts()["capabilities"])
 STAND_IN = Path(__file__).with_name("stand_in.sh")
+USER = 1000  # of the web process, unless told another one
 PROGRAMS = "/usr/bin:/usr/sbin:/bin:/sbin:/usr/local/bin"
 BUILD_S = 1800
 
@@ -70,14 +74,22 @@ class Container:
 
     def __enter__(self) -> "Container":
         self.name = self.engine.call("run", "--detach", *self.options, self.image).split()[-1]
-        try:
-            wait_for(self.is_healthy, what="health", limit_s=60)
-        except AssertionError as error:
-            raise AssertionError(f"{error}; it said:\n{self.said()}") from None
+        self._wait_until_healthy()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.engine.call("rm", "--force", "--volumes", self.name)
+
+    def start(self) -> None:
+        """Start it again after it has ended."""
+        self.engine.call("start", self.name)
+        self._wait_until_healthy()
+
+    def _wait_until_healthy(self) -> None:
+        try:
+            wait_for(self.is_healthy, what="health", limit_s=60)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said:\n{self.said()}") from None
 
     def is_healthy(self) -> bool:
         try:
@@ -89,20 +101,27 @@ class Container:
     def said(self) -> str:
         return self.engine.call("logs", self.name)
 
+    def call(self, *command: str) -> str:
+        """Return what a command in the container printed."""
+        return self.engine.call("exec", self.name, *command)
+
+    def call_as_web(self, *command: str) -> str:
+        """The same as the user of the web process: root without its usual rights may not look at what is its."""
+        return self.engine.call("exec", f"--user={USER}:{USER}", self.name, *command)
+
     def tempo(self, *words: str) -> str:
-        """Return what a command of `tempo` in the container printed."""
-        return self.engine.call("exec", self.name, "tempo", *words)
+        return self.call("tempo", *words)
 
     def cpu_s(self) -> float:
         """The CPU that all its processes have taken."""
         folder = "/sys/fs/cgroup"
         text = f"cat {folder}/cpuacct/cpuacct.usage || sed -n 's/^usage_usec //p' {folder}/cpu.stat"
-        taken = self.engine.call("exec", self.name, "sh", "-c", f"{{ {text}; }} 2>/dev/null")
+        taken = self.call("sh", "-c", f"{{ {text}; }} 2>/dev/null")
         digits = taken.strip()
         return int(digits) / (1e9 if "cpuacct" in self._controllers() else 1e6)
 
     def _controllers(self) -> str:
-        return self.engine.call("exec", self.name, "ls", "/sys/fs/cgroup")
+        return self.call("ls", "/sys/fs/cgroup")
 
     def memory_mb(self) -> float:
         """Its memory as the engine counts it."""

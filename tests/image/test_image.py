@@ -1,31 +1,21 @@
 """The image as people start it: size, rights, users, a NAS's variables, and the compose file that was promised."""
 
-import http.cookiejar
-import json
-import re
 import subprocess
 import urllib.parse
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from deploy.generator import files
-from tests.image.engine import BASE, Container, Engine, settled, started
+from tests.image.engine import BASE, CAPABILITIES, CLOSED, TAG, Container, Engine, settled
+from tests.image.usage import ask, finished, log_in, new_key, ran
 from tests.service import wait_for
 from tests.tempo_site.pages.test_links import HREF
 from tests.test_dockerfile import PROMISED
 
 pytestmark = pytest.mark.image
 
-TAG = "pyscheduler:latest"
 MB = 10**6
-CLOSED = ("--read-only", "--tmpfs=/tmp", "--security-opt=no-new-privileges", "--cap-drop=ALL")
-CAPABILITIES = tuple(f"--cap-add={name}" for name in files.facts()["capabilities"])
 MOST = 200  # pages, breadth first
-PASSWORD = "correct horse 7"
 SCRIPT = """
 import os, subprocess, time
 umask = os.umask(0)
@@ -33,41 +23,6 @@ print(os.getuid(), f"{umask:03o}", time.tzname[0])
 subprocess.run(["ssh", "-V"], check=True)
 subprocess.run(["rsync", "--version"], check=True)
 """
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """An engine with the image of this checkout."""
-    folder = tmp_path_factory.mktemp("engine")
-    with started(folder) as engine:
-        engine.build(TAG, folder / "base")
-        yield engine
-
-
-def ask(container: Container, key: str, method: str, path: str, body: object = None) -> Any:
-    """The decoded answer of the API."""
-    request = urllib.request.Request(f"{container.url}/api/v1{path}", method=method)
-    request.add_header("Authorization", f"Bearer {key}")
-    request.add_header("Content-Type", "application/json")
-    if body is not None:
-        request.data = json.dumps(body).encode()
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        content = answer.read()
-    return json.loads(content) if content.startswith((b"{", b"[")) else content.decode()
-
-
-def ran(container: Container, code: str) -> tuple[dict[str, Any], str]:
-    """A run of a script, once it has ended, and what it wrote."""
-    key = re.findall(r"^\S{30,}$", container.tempo("createkey", "test"), re.MULTILINE)[0]
-    slug = ask(container, key, "POST", "/scripts", {"name": "Test", "code": code})["slug"]
-    run_id = ask(container, key, "POST", f"/scripts/{slug}/runs", {"confirm": True})["id"]
-
-    def find() -> dict[str, Any] | None:
-        run: dict[str, Any] = ask(container, key, "GET", f"/runs/{run_id}")
-        return None if run["status"] in ("queued", "starting", "running") else run
-
-    run = wait_for(find, what="the end of the run", limit_s=120)
-    return run, str(ask(container, key, "GET", f"/runs/{run_id}/log"))
 
 
 def test_it_is_small(engine: Engine) -> None:
@@ -101,21 +56,6 @@ def test_it_is_up_soon_with_little_memory_and_says_where(engine: Engine) -> None
         assert "isolation grade=strong" in said
 
 
-def log_in(container: Container) -> urllib.request.OpenerDirector:
-    """A browser in which an admin, made by the command, has logged in."""
-    container.engine.call(
-        *("exec", container.name, "sh", "-c"),
-        f"echo '{PASSWORD}' | tempo createadmin ann --password-file -",
-    )
-    jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-    browser = urllib.request.build_opener(jar)
-    page = browser.open(f"{container.url}/login/").read().decode()
-    (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
-    form = {"username": "ann", "password": PASSWORD, "csrfmiddlewaretoken": token}
-    browser.open(f"{container.url}/login/", urllib.parse.urlencode(form).encode())
-    return browser
-
-
 def test_every_page_of_it_opens(engine: Engine) -> None:
     with Container(engine, TAG, *CLOSED, *CAPABILITIES) as container:
         container.tempo("addscript", "/app/manage.py", "--name=Nightly", "--cron=5 4 * * *")
@@ -126,7 +66,9 @@ def test_every_page_of_it_opens(engine: Engine) -> None:
             if address in seen:
                 continue
             seen.add(address)
-            with browser.open(f"{container.url}{address}") as answer:  # raises at 404 and 500
+            with browser.opener.open(
+                f"{container.url}{address}"
+            ) as answer:  # raises at 404 and 500
                 links = HREF.findall(answer.read(10 * MB).decode(errors="replace"))
                 reached = [urllib.parse.urljoin(answer.url, link) for link in links]
             targets = [target.partition("#")[0].replace("&amp;", "&") for target in reached]
@@ -147,8 +89,7 @@ def test_a_backup_is_put_back_while_it_is_stopped(engine: Engine) -> None:
         engine.call("stop", container.name)
         volume = ("--rm", f"--volumes-from={container.name}", *options, "--entrypoint=tempo")
         assert "Restored 1 script and" in engine.call("run", *volume, TAG, "restore", backup)
-        engine.call("start", container.name)
-        wait_for(container.is_healthy, what="health", limit_s=60)
+        container.start()
         said = container.tempo("listscripts")
         assert "kept" in said and "later" not in said
 
@@ -174,14 +115,9 @@ def test_a_script_runs_whatever_is_taken_away(
 
 def test_another_python_is_installed_or_the_refusal_says_why(engine: Engine) -> None:
     with Container(engine, TAG) as container:
-        key = re.findall(r"^\S{30,}$", container.tempo("createkey", "test"), re.MULTILINE)[0]
+        key = new_key(container)
         run_id = ask(container, key, "POST", "/pythons", {"version": "3.13"})["run"]
-
-        def find() -> dict[str, Any] | None:
-            run: dict[str, Any] = ask(container, key, "GET", f"/runs/{run_id}")
-            return None if run["status"] in ("queued", "starting", "running") else run
-
-        run = wait_for(find, what="the end of the installation", limit_s=300)
+        run = finished(container, key, run_id, limit_s=300)
         assert run["status"] == "succeeded" or run["message"], run
 
 

@@ -20,6 +20,7 @@ from runs_app.programs.program import NothingToRun
 from runs_app.programs.wait_conditions import Situation
 from runs_app.states import Kind, Status, Trigger
 from runs_app.triggers import backups
+from scripts_app.models import Script
 from tempo_site.backups import backup_files, holds, replacing, restoring
 from tempo_site.backups.holds import Hold
 from tempo_site.bootstrap import first_start
@@ -105,6 +106,16 @@ def test_a_restore_is_asked_for_first(desk: Client, name: str) -> None:
     assert "12 scripts" in page and "is moved aside" in page
     desk.post(f"/backups/{name}/restore/", {"passphrase": ""})
     assert not Run.objects.exists()
+
+
+def test_what_it_replaces_is_counted_as_a_backup_counts(desk: Client, name: str) -> None:
+    make_script("Present")
+    deleted = make_script("Deleted")
+    Script.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
+    make_run(deleted)
+    make_run(kind=Kind.BUILD)
+    page = " ".join(desk.get(f"/backups/{name}/restore/").text.split())
+    assert "takes the place of this: 2 scripts and 2 runs." in page
 
 
 def test_one_of_another_kind_of_machine_says_so_before_it_is_restored(
