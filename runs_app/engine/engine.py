@@ -242,6 +242,6 @@ def _lock(descriptor: int) -> bool:
 
 
 def service_started_at() -> datetime:
-    # Not the launcher's start time from /proc, which moves with the clock on a machine that boots without one. Fractions
-    # count: the service before may have done its last work in the same second.
+    # Not the launcher's start time from /proc, which moves with the clock on a machine that boots without one. The
+    # fraction counts: the service before may have done its last work in the same second.
     return datetime.fromtimestamp(float(os.environ["TEMPO_STARTED_AT"]), tz=UTC)
