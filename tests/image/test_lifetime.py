@@ -67,7 +67,9 @@ def test_a_backup_is_put_back_from_its_page(engine: Engine) -> None:
         (backup,) = ask(container, key, "GET", "/backups")["items"]
         before = slugs(container, key)
         ask(container, key, "POST", "/scripts", {"name": "Later", "code": "print('later')"})
-        browser.send(f"/backups/{backup['name']}/restore/", sure="on")
+        path = f"/backups/{backup['name']}/restore/"
+        # It is refused while anything is under way, as a build may be.
+        wait_for(lambda: "Unpacks a backup" in browser.send(path, sure="on"), what="a restore")
         wait_for(lambda: slugs(container, key) == before, what="what was there")
         assert "This is a restored Tempo" in Browser(container, "ann").page("/")
         run, text = ran(container, "import os; print(os.getuid())")
