@@ -15,9 +15,10 @@ from runs_app import states
 from runs_app.models import Run
 from tempo_site.lib.sqlite.prepared import PreparedInsert, ask, stored_by, stored_values
 
-_QUEUE = """
+_NEXT_PK = "SELECT seq + 1 FROM sqlite_sequence WHERE name = 'runs_app_run'"
+_QUEUE = f"""
 SELECT
-  (SELECT seq FROM sqlite_sequence WHERE name = 'runs_app_run'),
+  ({_NEXT_PK}),
   EXISTS (SELECT 1 FROM runs_app_run WHERE status = 'queued' AND kind = 'script'),
   EXISTS (SELECT 1 FROM scripts_app_pause WHERE until IS NULL OR until > %s),
   (
@@ -26,7 +27,6 @@ SELECT
     WHERE status IN ('starting', 'running') AND kind = 'script'
   )
 """
-_LAST_RUN = "SELECT seq FROM sqlite_sequence WHERE name = 'runs_app_run'"
 _PEAKS = """
 SELECT
   json_extract(wanted.value, '$[0]'),
@@ -121,10 +121,10 @@ _FIELDS = {
 _INSERT = PreparedInsert(Run, has_key=True)
 
 
-def next_run() -> int:
+def next_pk() -> int:
     """Return the id of a new run. For transactions: it is free as long as the caller's lasts."""
-    last = ask(_LAST_RUN).fetchone()
-    return int(last[0]) + 1 if last else 1
+    found = ask(_NEXT_PK).fetchone()
+    return int(found[0]) if found else 1
 
 
 def insert_runs(runs: Sequence[Run]) -> None:
@@ -170,9 +170,9 @@ class QueueState:
 
 def queue_state(*, now: datetime) -> QueueState:
     """Return what decides whether a new run may begin at once. For transactions: those hold the write lock."""
-    last_pk, is_anyone_queued, is_paused, under_way = ask(_QUEUE, (_stored(now),)).fetchone()
+    pk, is_anyone_queued, is_paused, under_way = ask(_QUEUE, (_stored(now),)).fetchone()
     return QueueState(
-        next_pk=(last_pk or 0) + 1,
+        next_pk=pk or 1,
         is_anyone_queued=bool(is_anyone_queued),
         is_paused=bool(is_paused),
         under_way=[

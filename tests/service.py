@@ -286,6 +286,16 @@ class Service:
         assert status == 200, answer
         return answer
 
+    def all_of(self, path: str) -> list[dict[str, Any]]:
+        """The entries of all pages of a list; the path has its parameters already."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.get(f"{path}&cursor={cursor}")
+            found += page["items"]
+            cursor = page["next_cursor"]
+        return found
+
     def post(self, path: str, body: object = None) -> Any:
         """The decoded answer of a POST that must succeed."""
         status, answer = self.call("POST", path, {} if body is None else body)

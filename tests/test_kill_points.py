@@ -360,7 +360,7 @@ def test_whoever_is_killed_a_hundred_times_each_run_has_one_true_end(
         assert load.killed.total() > KILLS / 2
         lost = 0
         for slug in (load.asked, *load.schedules):
-            runs = all_runs_of(service, slug)
+            runs = service.all_of(f"/runs?script={slug}&limit=200")
             ends = {run["id"]: (run["status"], run["reason"], run["message"]) for run in runs}
             assert set(ends.values()) <= SUCCEEDED | LOST
             count = Counter(executed(service, slug))
@@ -374,13 +374,3 @@ def test_whoever_is_killed_a_hundred_times_each_run_has_one_true_end(
         assert lost <= load.killed["runner"]
         check_nothing_is_left(service)
         check_folders(service)
-
-
-def all_runs_of(service: Service, slug: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    cursor: str | None = ""
-    while cursor is not None:
-        page = service.get(f"/runs?script={slug}&limit=200&cursor={cursor}")
-        found += page["items"]
-        cursor = page["next_cursor"]
-    return found

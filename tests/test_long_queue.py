@@ -45,24 +45,13 @@ def rows(service: Service, query: str) -> list[Any]:
         return [row[0] for row in database.execute(query)]
 
 
-def queue_of(service: Service) -> list[dict[str, Any]]:
-    """All pages of the queue."""
-    found: list[dict[str, Any]] = []
-    cursor: str | None = ""
-    while cursor is not None:
-        page = service.get(f"/queue?limit=60&cursor={cursor}")
-        found += page["items"]
-        cursor = page["next_cursor"]
-    return found
-
-
 def test_a_long_queue_runs_in_its_order_each_run_once(narrow: Service) -> None:
     blocking, noted = narrow.make_script("Blocking", GATED), narrow.make_script("Noted", NOTED)
     for _ in range(PLACES):
         narrow.post(f"/scripts/{blocking}/runs")
     client = Client(narrow)
     runs = [client.start(noted) for _ in range(RUNS)]
-    queue = queue_of(narrow)
+    queue = narrow.all_of("/queue?limit=60")
     assert [(item["position"], item["run"]) for item in queue] == list(enumerate(runs, 1))
     assert {item["waits_for"] for item in queue} == {
         f"It waits for a free place: {PLACES} of {PLACES} are taken."

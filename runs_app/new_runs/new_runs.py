@@ -174,7 +174,7 @@ def _is_queue_full() -> bool:
 def queue(runs: Sequence[Run]) -> None:
     """Write rows in this order, in the caller's transaction, and ask for admission when any row is queued."""
     if not all(run.pk for run in runs):
-        for pk, run in enumerate(runs, hot_statements.next_run()):
+        for pk, run in enumerate(runs, hot_statements.next_pk()):
             run.pk = pk
     hot_statements.insert_runs(runs)
     if any(run.status == Status.QUEUED for run in runs):
